@@ -1,0 +1,39 @@
+/** @module What all objects share, and the union of the kinds that bear on policy. */
+import type { DaemonSet, Deployment, Job, CronJob, ReplicaSet, StatefulSet } from "./apps/types.ts";
+import type { Namespace, Node, Pod, Service, EndpointSlice, ServiceAccount } from "./core/types.ts";
+import type { NetworkPolicy } from "./networking/types.ts";
+import type { Source } from "./source.ts";
+
+export type Labels = Readonly<Record<string, string>>;
+
+/** Fields common to every object, decoded. */
+export interface ObjectHead {
+  readonly apiVersion: string;
+  readonly name: string;
+  /** "" for cluster-scoped kinds; "default" where a namespaced object names none. */
+  readonly namespace: string;
+  readonly labels: Labels;
+  readonly source: Source;
+}
+
+export type KubernetesObject =
+  | Namespace
+  | Node
+  | Pod
+  | Service
+  | EndpointSlice
+  | ServiceAccount
+  | Deployment
+  | ReplicaSet
+  | StatefulSet
+  | DaemonSet
+  | Job
+  | CronJob
+  | NetworkPolicy;
+
+export type ObjectKind = KubernetesObject["kind"];
+
+/** `Pod default/web`, `Namespace prod`: how an object is named to people, and its key among objects of a cluster. */
+export function objectName(object: { kind: string; namespace: string; name: string }): string {
+  return object.namespace === "" ? `${object.kind} ${object.name}` : `${object.kind} ${object.namespace}/${object.name}`;
+}

@@ -1,0 +1,19 @@
+/** @module Where an object came from, so that every answer can point at a line. */
+import type { Position } from "../base/issue.ts";
+
+/**
+ * The place in a document that an object was read from. Positions are looked up only when somebody asks: reading ten
+ * thousand manifests must not pay for line numbers that nobody sees.
+ */
+export interface Source {
+  /** File name as the user gave it, or `<stdin>`, or `<inline>` for objects that no file holds. */
+  readonly file: string;
+  /**
+   * @param path - a field inside the object, `spec.ingress[0].from[1]`; "" is the object itself
+   * @returns the place of that field, or of its nearest parent that exists; undefined when no text is behind the object
+   */
+  locate(path: string): Position | undefined;
+}
+
+/** For objects built in memory. */
+export const NO_SOURCE: Source = { file: "<inline>", locate: () => undefined };

@@ -1,6 +1,6 @@
 /** @module What all objects share, and the union of the kinds that bear on policy. */
-import type { DaemonSet, Deployment, Job, CronJob, ReplicaSet, StatefulSet } from "./apps/types.ts";
-import type { Namespace, Node, Pod, Service, EndpointSlice, ServiceAccount } from "./core/types.ts";
+import type { CronJob, DaemonSet, Deployment, Job, ReplicaSet, StatefulSet } from "./apps/types.ts";
+import type { EndpointSlice, Namespace, Node, Pod, Service, ServiceAccount } from "./core/types.ts";
 import type { NetworkPolicy } from "./networking/types.ts";
 import type { Source } from "./source.ts";
 
@@ -35,5 +35,7 @@ export type ObjectKind = KubernetesObject["kind"];
 
 /** `Pod default/web`, `Namespace prod`: how an object is named to people, and its key among objects of a cluster. */
 export function objectName(object: { kind: string; namespace: string; name: string }): string {
-  return object.namespace === "" ? `${object.kind} ${object.name}` : `${object.kind} ${object.namespace}/${object.name}`;
+  return object.namespace === ""
+    ? `${object.kind} ${object.name}`
+    : `${object.kind} ${object.namespace}/${object.name}`;
 }

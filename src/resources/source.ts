@@ -1,5 +1,6 @@
 /** @module Where an object came from, so that every answer can point at a line. */
 import type { Position } from "../base/issue.ts";
+import { joinPath } from "./yaml/field-path.ts";
 
 /**
  * The place in a document that an object was read from. Positions are looked up only when somebody asks: reading ten
@@ -17,3 +18,8 @@ export interface Source {
 
 /** For objects built in memory. */
 export const NO_SOURCE: Source = { file: "<inline>", locate: () => undefined };
+
+/** The source of a value inside another: paths are then paths inside that value. */
+export function sourceInside(outer: Source, path: string): Source {
+  return { file: outer.file, locate: (inner) => outer.locate(joinPath(path, inner)) };
+}

@@ -24,7 +24,12 @@ export interface InlineObject {
 }
 
 export interface ClusterShorthand {
-  readonly nodes: readonly { readonly name: string; readonly ip?: string; readonly labels: Labels; readonly path: string }[];
+  readonly nodes: readonly {
+    readonly name: string;
+    readonly ip?: string;
+    readonly labels: Labels;
+    readonly path: string;
+  }[];
   readonly namespaces: readonly { readonly name: string; readonly labels: Labels; readonly path: string }[];
   readonly pods: readonly ShorthandPod[];
 }
@@ -37,7 +42,11 @@ export interface ShorthandPod {
   readonly ips: readonly string[];
   readonly hostNetwork: boolean;
   readonly serviceAccount: string;
-  readonly ports: readonly { readonly port: number; readonly protocol: "TCP" | "UDP" | "SCTP"; readonly name?: string }[];
+  readonly ports: readonly {
+    readonly port: number;
+    readonly protocol: "TCP" | "UDP" | "SCTP";
+    readonly name?: string;
+  }[];
   readonly path: string;
 }
 
@@ -62,7 +71,12 @@ export interface MatrixExpectation {
   readonly protocol: ProbeProtocol;
   readonly default: "allow" | "deny";
   /** In the order written: a later row wins over an earlier one. */
-  readonly rows: readonly { readonly expect: "allow" | "deny"; readonly from: string; readonly to: string; readonly path: string }[];
+  readonly rows: readonly {
+    readonly expect: "allow" | "deny";
+    readonly from: string;
+    readonly to: string;
+    readonly path: string;
+  }[];
 }
 
 export interface Step {
@@ -70,7 +84,12 @@ export interface Step {
   readonly path: string;
   /** File names relative to the test's file, or inline objects. */
   readonly apply: readonly (string | InlineObject)[];
-  readonly delete: readonly { readonly kind: string; readonly namespace: string; readonly name: string; readonly path: string }[];
+  readonly delete: readonly {
+    readonly kind: string;
+    readonly namespace: string;
+    readonly name: string;
+    readonly path: string;
+  }[];
   readonly label: readonly {
     readonly kind: string;
     readonly namespace: string;

@@ -1,0 +1,79 @@
+/** @module Numbers of the kernel's ABI that several files need, under their kernel names. Same on x86-64 and arm64. */
+
+// asm-generic/errno*.h
+export const EPERM = 1;
+export const ENOENT = 2;
+export const EINTR = 4;
+export const EAGAIN = 11;
+export const EACCES = 13;
+export const EADDRINUSE = 98;
+export const ENETUNREACH = 101;
+export const ENOBUFS = 105;
+export const EPROTO = 71;
+export const ENOPROTOOPT = 92;
+export const EMSGSIZE = 90;
+export const ETIMEDOUT = 110;
+export const ECONNRESET = 104;
+export const ECONNREFUSED = 111;
+export const EHOSTUNREACH = 113;
+export const EINPROGRESS = 115;
+
+// linux/sched.h
+export const CLONE_NEWNET = 0x4000_0000;
+
+// linux/socket.h, asm-generic/socket.h
+export const AF_INET = 2;
+export const AF_INET6 = 10;
+export const AF_NETLINK = 16;
+export const SOCK_STREAM = 1;
+export const SOCK_DGRAM = 2;
+export const SOCK_RAW = 3;
+export const SOCK_NONBLOCK = 0o4000;
+export const SOCK_CLOEXEC = 0o2000000;
+export const SOL_SOCKET = 1;
+export const SO_REUSEADDR = 2;
+export const SO_ERROR = 4;
+export const SO_SNDBUF = 7;
+export const SO_RCVBUF = 8;
+export const SO_LINGER = 13;
+export const SO_SNDBUFFORCE = 32;
+export const SO_RCVBUFFORCE = 33;
+export const MSG_DONTWAIT = 0x40;
+export const MSG_TRUNC = 0x20;
+export const MSG_NOSIGNAL = 0x4000;
+export const MSG_ERRQUEUE = 0x2000;
+
+// linux/in.h, linux/in6.h
+export const IPPROTO_IP = 0;
+export const IPPROTO_ICMP = 1;
+export const IPPROTO_TCP = 6;
+export const IPPROTO_UDP = 17;
+export const IPPROTO_IPV6 = 41;
+export const IPPROTO_ICMPV6 = 58;
+export const IPPROTO_SCTP = 132;
+export const IP_RECVERR = 11;
+export const IPV6_RECVERR = 25;
+export const IPV6_V6ONLY = 26;
+
+// linux/eventpoll.h
+export const EPOLL_CTL_ADD = 1;
+export const EPOLL_CTL_DEL = 2;
+export const EPOLL_CTL_MOD = 3;
+export const EPOLLIN = 0x1;
+export const EPOLLOUT = 0x4;
+export const EPOLLERR = 0x8;
+export const EPOLLHUP = 0x10;
+
+// linux/fcntl.h
+export const F_GETFD = 1;
+export const F_SETFD = 2;
+export const F_GETFL = 3;
+export const F_SETFL = 4;
+export const FD_CLOEXEC = 1;
+export const O_NONBLOCK = 0o4000;
+
+// asm-generic/resource.h
+export const RLIMIT_NOFILE = 7;
+
+/** linux/if.h: IFNAMSIZ, the terminating zero included. */
+export const IFNAMSIZ = 16;

@@ -1,0 +1,137 @@
+/**
+ * @module The C library, bound at the first use. Every call goes through {@link checked} or looks at its own result:
+ * a return of -1 leaves the reason in {@link errno}, which koffi keeps apart from the errno of Node's own calls as long
+ * as nothing runs in between.
+ */
+import { createRequire } from "node:module";
+import { constants as osConstants } from "node:os";
+import { OpError } from "../base/errors.ts";
+import type { FailureCode, Facts } from "../base/errors.ts";
+
+type Koffi = typeof import("koffi").default;
+
+/** The calls we use, with int for size_t and ssize_t: no buffer here reaches 2 GiB. */
+export interface Libc {
+  unshare(flags: number): number;
+  setns(fd: number, type: number): number;
+  close(fd: number): number;
+  socket(domain: number, type: number, protocol: number): number;
+  bind(fd: number, address: Uint8Array, length: number): number;
+  connect(fd: number, address: Uint8Array, length: number): number;
+  listen(fd: number, backlog: number): number;
+  accept4(fd: number, address: null, length: null, flags: number): number;
+  send(fd: number, bytes: Uint8Array, length: number, flags: number): number;
+  sendto(fd: number, bytes: Uint8Array, length: number, flags: number, to: Uint8Array, toLength: number): number;
+  recv(fd: number, bytes: Uint8Array, length: number, flags: number): number;
+  recvfrom(fd: number, bytes: Uint8Array, length: number, flags: number, from: Uint8Array, fromLength: Int32Array): number;
+  recvmsg(fd: number, header: Uint8Array, flags: number): number;
+  setsockopt(fd: number, level: number, option: number, value: Uint8Array, length: number): number;
+  getsockopt(fd: number, level: number, option: number, value: Int32Array, length: Int32Array): number;
+  getsockname(fd: number, address: Uint8Array, length: Int32Array): number;
+  epoll_create1(flags: number): number;
+  epoll_ctl(epoll: number, operation: number, fd: number, event: Uint8Array): number;
+  epoll_wait(epoll: number, events: Uint8Array, count: number, timeoutMs: number): number;
+  prlimit(pid: number, resource: number, limit: BigUint64Array | null, old: BigUint64Array | null): number;
+  fcntl(fd: number, command: number, argument: number): number;
+  execvp(file: string, argv: readonly (string | null)[]): number;
+}
+
+const SIGNATURES: Readonly<Record<keyof Libc, string>> = {
+  unshare: "int unshare(int flags)",
+  setns: "int setns(int fd, int type)",
+  close: "int close(int fd)",
+  socket: "int socket(int domain, int type, int protocol)",
+  bind: "int bind(int fd, const uint8_t *address, int length)",
+  connect: "int connect(int fd, const uint8_t *address, int length)",
+  listen: "int listen(int fd, int backlog)",
+  accept4: "int accept4(int fd, void *address, void *length, int flags)",
+  send: "long send(int fd, const uint8_t *bytes, long length, int flags)",
+  sendto: "long sendto(int fd, const uint8_t *bytes, long length, int flags, const uint8_t *to, int toLength)",
+  recv: "long recv(int fd, uint8_t *bytes, long length, int flags)",
+  recvfrom: "long recvfrom(int fd, uint8_t *bytes, long length, int flags, uint8_t *from, int *fromLength)",
+  recvmsg: "long recvmsg(int fd, uint8_t *header, int flags)",
+  setsockopt: "int setsockopt(int fd, int level, int option, const uint8_t *value, int length)",
+  getsockopt: "int getsockopt(int fd, int level, int option, int *value, int *length)",
+  getsockname: "int getsockname(int fd, uint8_t *address, int *length)",
+  epoll_create1: "int epoll_create1(int flags)",
+  epoll_ctl: "int epoll_ctl(int epoll, int operation, int fd, uint8_t *event)",
+  epoll_wait: "int epoll_wait(int epoll, uint8_t *events, int count, int timeoutMs)",
+  prlimit: "int prlimit(int pid, int resource, uint64_t *limit, uint64_t *old)",
+  fcntl: "int fcntl(int fd, int command, long argument)",
+  execvp: "int execvp(const char *file, const char **argv)",
+};
+
+let loaded: { readonly koffi: Koffi; readonly libc: Libc } | undefined;
+
+/**
+ * koffi is loaded only when the kernel is needed: `tortie explain` and its like start without it, and run where its
+ * prebuilt binary does not.
+ */
+function load(): { readonly koffi: Koffi; readonly libc: Libc } {
+  if (loaded) return loaded;
+  try {
+    const koffi = createRequire(import.meta.url)("koffi") as Koffi;
+    // The running program's own symbols: glibc and musl alike, whatever their file is called.
+    const library = koffi.load(null);
+    const libc: Record<string, unknown> = {};
+    for (const [name, signature] of Object.entries(SIGNATURES)) libc[name] = library.func(signature);
+    // fcntl and open are variadic in C; on the platforms we run on, their integer arguments are passed the same way.
+    loaded = { koffi, libc: libc as unknown as Libc };
+    return loaded;
+  } catch (cause) {
+    throw new OpError("cannot load koffi, which calls the kernel for us (npm install koffi)", {
+      code: "kernel-unavailable",
+      cause,
+    });
+  }
+}
+
+export function libc(): Libc {
+  return load().libc;
+}
+
+/** koffi itself, for what is not a call into libc (polling a file descriptor, addresses of buffers). */
+export function koffiModule(): Koffi {
+  return load().koffi;
+}
+
+/** @returns undefined when koffi loads, else why it doesn't */
+export function koffiProblem(): string | undefined {
+  try {
+    load();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof OpError)) throw error;
+    return error.cause instanceof Error ? (error.cause.message.split("\n")[0] ?? error.message) : error.message;
+  }
+}
+
+/** Whether calls into libc work on this machine. */
+export function koffiLoadable(): boolean {
+  return koffiProblem() === undefined;
+}
+
+/** The errno of the last libc call. */
+export function errno(): number {
+  return load().koffi.errno();
+}
+
+const NAMES = new Map<number, string>(Object.entries(osConstants.errno).map(([name, number]) => [number, name]));
+
+export function errnoName(number: number): string {
+  return NAMES.get(number) ?? `errno ${number}`;
+}
+
+/**
+ * The result of a libc call, which must not be negative.
+ * @param attempt - what was being done, as in "open a socket"
+ * @throws OpError `code`, `netlink-failed` where none is given
+ */
+export function checked(result: number, attempt: string, code: FailureCode = "netlink-failed", facts: Facts = {}): number {
+  if (result >= 0) return result;
+  const number = errno();
+  throw new OpError(`cannot ${attempt}: ${errnoName(number)}`, {
+    code,
+    facts: { ...facts, errno: errnoName(number) },
+  });
+}

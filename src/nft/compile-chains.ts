@@ -1,0 +1,144 @@
+/** @module Policies and programs → chains; and the base chains that send packets to them. */
+import type { Family } from "../base/ip.ts";
+import type { DirectionProgram, PolicyState, TierProgram } from "../calc/types.ts";
+import { type Direction, PROTOCOL } from "../policy/model.ts";
+import { addressField, compileRule, PASS_MARK, type SetNeed } from "./compile-rule.ts";
+import { BASE, policyChain, programChain, selfSet, sourceSet, tierChain } from "./names.ts";
+import type { NftChain, NftRule, NftStatement, NftVerdict } from "./table.ts";
+
+/** Equal policies give equal chains on every machine. Cost: its rules × their alternatives. */
+export function compilePolicy(state: PolicyState, direction: Direction, families: readonly Family[]): { chain: NftChain; needs: SetNeed[] } {
+  const rules: NftRule[] = [];
+  const needs = new Map<string, SetNeed>();
+  for (const compiled of state[direction] ?? []) {
+    const result = compileRule(compiled, families);
+    rules.push(...result.rules);
+    for (const need of result.needs) needs.set(need.name, need);
+  }
+  return { chain: { name: policyChain(direction, state.policy.id), rules }, needs: [...needs.values()] };
+}
+
+/**
+ * The chains of a program: its own, and one for each tier in which a rule may pass. Accept ends the base chain that
+ * the packet is in, so it means "this direction allows"; the other direction has a base chain of its own.
+ */
+export function compileProgram(program: DirectionProgram, direction: Direction): NftChain[] {
+  const chains: NftChain[] = [];
+  const rules: NftRule[] = [];
+  for (const tier of program.tiers) {
+    const body = tierRules(tier, direction);
+    if (!mayPass(tier, direction)) {
+      rules.push(...body);
+      continue;
+    }
+    const name = tierChain(direction, `${tier.tier}:${tier.defaultAction}:${tier.policies.map(({ policy }) => policy.id).join(";")}`);
+    chains.push({ name, rules: body });
+    rules.push(rule({ kind: "mark-set", mask: PASS_MARK, value: 0 }), rule(verdict({ verdict: "jump", chain: name })));
+  }
+  rules.push({
+    statements: [{ kind: "counter" }, verdict({ verdict: program.profile === "allow" ? "accept" : "drop" })],
+    comment: `profile ${program.profile}s`,
+  });
+  return [...chains, { name: programChain(direction, program.key), rules }];
+}
+
+function mayPass(tier: TierProgram, direction: Direction): boolean {
+  return tier.policies.some((state) => passes(state, direction));
+}
+
+/** Whether a rule of the policy may pass: its callers must look at the mark then. */
+export function passes(state: PolicyState, direction: Direction): boolean {
+  return (state[direction] ?? []).some(({ rule: { action } }) => action === "pass");
+}
+
+function tierRules(tier: TierProgram, direction: Direction): NftRule[] {
+  const rules: NftRule[] = [];
+  for (const state of tier.policies) {
+    rules.push(rule(verdict({ verdict: "jump", chain: policyChain(direction, state.policy.id) })));
+    if (passes(state, direction)) {
+      rules.push(rule({ kind: "mark-test", mask: PASS_MARK, value: PASS_MARK }, verdict({ verdict: "return" })));
+    }
+  }
+  if (tier.defaultAction === "deny") {
+    rules.push({ statements: [{ kind: "counter" }, verdict({ verdict: "drop" })], comment: `tier ${tier.tier} default deny` });
+  }
+  return rules;
+}
+
+export function rule(...statements: NftStatement[]): NftRule {
+  return { statements };
+}
+
+function verdict(to: NftVerdict): NftStatement {
+  return { kind: "verdict", to };
+}
+
+export function verdictOf(program: DirectionProgram, direction: Direction): NftVerdict {
+  return program.key === "" ? { verdict: "accept" } : { verdict: "goto", chain: programChain(direction, program.key) };
+}
+
+/** ICMPv6 that links need to work at all: listener and neighbour discovery. @see RFC 4861, RFC 2710 */
+const NEIGHBOUR_DISCOVERY = { first: 130, last: 136 };
+
+/**
+ * The base chains. Egress and ingress are two chains at one hook, one after the other, because a packet between two
+ * pods of one node must pass both. Established connections are accepted before anything else: policy is about opening
+ * a connection. Interfaces named like pods that no map knows are dropped; other interfaces are none of ours.
+ */
+export function baseChains(families: readonly Family[], podPrefix: string): NftChain[] {
+  const established = rule(
+    { kind: "ct-state", states: ["established", "related"] },
+    { kind: "counter" },
+    verdict({ verdict: "accept" }),
+  );
+  const self = families.map((family) =>
+    rule(
+      { kind: "lookup", fields: [addressField("source", family), addressField("destination", family)], set: selfSet(family), present: true },
+      verdict({ verdict: "accept" }),
+    ),
+  );
+  const spoofed = families.map(
+    (family): NftRule => ({
+      statements: [
+        { kind: "interface-prefix", field: "in-interface", prefix: podPrefix },
+        { kind: "compare", field: "family", equal: true, value: family === 4 ? 2 : 10 },
+        { kind: "lookup", fields: ["in-interface", addressField("source", family)], set: sourceSet(family), present: false },
+        { kind: "counter" },
+        verdict({ verdict: "drop" }),
+      ],
+      comment: "a source address that is not the pod's",
+    }),
+  );
+  const unknown = (field: "in-interface" | "out-interface"): NftRule => ({
+    statements: [{ kind: "interface-prefix", field, prefix: podPrefix }, { kind: "counter" }, verdict({ verdict: "drop" })],
+    comment: "an interface that no pod is known by",
+  });
+  const egress: NftRule[] = [
+    ...spoofed,
+    rule({ kind: "verdict-map", fields: ["in-interface"], map: BASE.egressMap }),
+    unknown("in-interface"),
+  ];
+  const filter = (name: string, hook: "forward" | "input", priority: number, rules: NftRule[]): NftChain => ({
+    name,
+    hook: { type: "filter", hook, priority, policy: "accept" },
+    rules,
+  });
+  return [
+    filter(BASE.forwardEgress, "forward", 0, [established, ...self, ...egress]),
+    filter(BASE.forwardIngress, "forward", 1, [
+      established,
+      ...self,
+      rule({ kind: "verdict-map", fields: ["out-interface"], map: BASE.ingressMap }),
+      unknown("out-interface"),
+    ]),
+    filter(BASE.input, "input", 0, [
+      established,
+      rule(
+        { kind: "compare", field: "protocol", equal: true, value: PROTOCOL.ICMPv6 },
+        { kind: "range", field: "icmp6-type", ...NEIGHBOUR_DISCOVERY, inside: true },
+        verdict({ verdict: "accept" }),
+      ),
+      ...egress,
+    ]),
+  ];
+}

@@ -1,0 +1,97 @@
+/**
+ * @module Services as nftables: one map from a Service's address, protocol and port to a chain that picks a backend.
+ * Only the first packet of a connection comes here; connection tracking translates the rest.
+ */
+import { type Family, formatIp } from "../base/ip.ts";
+import type { ServiceMapping } from "../policy/services.ts";
+import { addressField } from "./compile-rule.ts";
+import { rule } from "./compile-chains.ts";
+import { BASE, selfSet, serviceChain, serviceMap } from "./names.ts";
+import type { NftChain, NftRule } from "./table.ts";
+import type { TableEditor } from "./table-editor.ts";
+
+/** nftables' own names for these: dstnat and srcnat. */
+const DSTNAT = -100;
+const SRCNAT = 100;
+
+export class ServiceChains {
+  readonly #editor: TableEditor;
+  readonly #families: readonly Family[];
+  /** Elements by map, and the chain that each one goes to. */
+  #elements = new Map<string, { map: string; key: string; chain: string }>();
+  #chains = new Set<string>();
+
+  constructor(editor: TableEditor, families: readonly Family[]) {
+    this.#editor = editor;
+    this.#families = families;
+    for (const family of families) {
+      editor.createSet({ kind: "verdict-map", name: serviceMap(family), key: [`address${family}`, "protocol", "port"] });
+    }
+    const dispatch = families.map(
+      (family): NftRule =>
+        rule(
+          { kind: "compare", field: "family", equal: true, value: family === 4 ? 2 : 10 },
+          { kind: "verdict-map", fields: [addressField("destination", family), "protocol", "destination-port"], map: serviceMap(family) },
+        ),
+    );
+    const nat = (name: string, hook: "prerouting" | "output" | "postrouting", priority: number, rules: NftRule[]): NftChain => ({
+      name,
+      hook: { type: "nat", hook, priority, policy: "accept" },
+      rules,
+    });
+    editor.putChain(nat(BASE.servicesIn, "prerouting", DSTNAT, dispatch));
+    editor.putChain(nat(BASE.servicesOut, "output", DSTNAT, dispatch));
+    // A pod that reaches itself through a Service would answer itself directly, past the translation.
+    const hairpin = families.map((family) => ({
+      statements: rule(
+        { kind: "ct-dnat" },
+        { kind: "lookup", fields: [addressField("source", family), addressField("destination", family)], set: selfSet(family), present: true },
+        { kind: "masquerade" },
+      ).statements,
+      comment: "a pod that reaches itself through a Service",
+    }));
+    editor.putChain(nat(BASE.hairpin, "postrouting", SRCNAT, hairpin));
+  }
+
+  set(mappings: readonly ServiceMapping[]): void {
+    const elements = new Map<string, { map: string; key: string; chain: string }>();
+    const chains = new Set<string>();
+    for (const mapping of mappings) {
+      if (mapping.addresses.length === 0 || !this.#families.includes(mapping.family)) continue;
+      const chain = serviceChain(`${mapping.service} ${mapping.family} ${mapping.protocol} ${mapping.port}`);
+      chains.add(chain);
+      this.#editor.putChain(chainOf(chain, mapping));
+      for (const address of mapping.addresses) {
+        const map = serviceMap(mapping.family);
+        const key = `${formatIp(address)} . ${mapping.protocol} . ${mapping.port}`;
+        elements.set(`${map} ${key}`, { map, key, chain });
+      }
+    }
+    for (const [name, { map, key }] of this.#elements) if (!elements.has(name)) this.#editor.deleteElement(map, key);
+    for (const { map, key, chain } of elements.values()) this.#editor.setVerdict(map, key, { verdict: "goto", chain });
+    for (const chain of this.#chains) if (!chains.has(chain)) this.#editor.deleteChain(chain);
+    this.#elements = elements;
+    this.#chains = chains;
+  }
+}
+
+function chainOf(name: string, mapping: ServiceMapping): NftChain {
+  const comment = `Service ${mapping.service}`;
+  if (mapping.backends.length === 0) {
+    return { name, rules: [{ statements: [{ kind: "counter" }, { kind: "verdict", to: { verdict: "drop" } }], comment }] };
+  }
+  const backends = mapping.backends.map(({ address, port }) => ({ address: formatIp(address), port }));
+  return {
+    name,
+    rules: [
+      {
+        statements: [
+          { kind: "compare", field: "protocol", equal: true, value: mapping.protocol },
+          { kind: "counter" },
+          { kind: "dnat", family: mapping.family, backends },
+        ],
+        comment,
+      },
+    ],
+  };
+}

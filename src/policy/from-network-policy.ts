@@ -1,0 +1,141 @@
+/**
+ * @module Translates networking.k8s.io/v1 NetworkPolicy into the model.
+ *
+ * A NetworkPolicy is a policy of the `default` tier, which denies what no rule of it allows: that is isolation. All its
+ * rules allow, and all NetworkPolicies have one order, so their rules add up and their sequence does not matter.
+ * @see https://kubernetes.io/docs/concepts/services-networking/network-policies/
+ */
+import { type Cidr, parseCidr } from "../base/ip.ts";
+import type {
+  LabelRequirement,
+  LabelSelector,
+  NetworkPolicy,
+  NetworkPolicyPeer,
+  NetworkPolicyPort,
+  NetworkPolicyRule,
+} from "../resources/networking/types.ts";
+import { objectName } from "../resources/object.ts";
+import { ANY_ENTITY, type DirectionRules, type EntityMatch, type Origin, type Policy, type PortMatch, PROTOCOL, type Rule } from "./model.ts";
+import { allOf, type LabelScope, type Selector } from "./selector.ts";
+
+/** Calico's order for Kubernetes policies, so that ordered policies can stand before and behind them. */
+const KUBERNETES_POLICY_ORDER = 1_000;
+
+const WORKLOADS: Selector = { kind: "subject-kind", kinds: ["workload"] };
+
+function requirementSelector(of: LabelScope, requirement: LabelRequirement): Selector {
+  const { key, operator, values } = requirement;
+  switch (operator) {
+    case "In":
+      return { kind: "label", of, key, test: { op: "in", values } };
+    case "NotIn":
+      return { kind: "label", of, key, test: { op: "not-in", values } };
+    case "Exists":
+      return { kind: "label", of, key, test: { op: "exists" } };
+    case "DoesNotExist":
+      return { kind: "not", term: { kind: "label", of, key, test: { op: "exists" } } };
+  }
+}
+
+/** A Kubernetes label selector over the labels of `of`. An empty one selects everything. */
+export function fromLabelSelector(of: LabelScope, selector: LabelSelector): Selector {
+  return allOf(selector.requirements.map((requirement) => requirementSelector(of, requirement)));
+}
+
+function cidrs(texts: readonly string[]): Cidr[] {
+  // Decoding has refused what is no CIDR. Should one come through all the same, it allows nothing: it is left out.
+  return texts.flatMap((text) => parseCidr(text)?.cidr ?? []);
+}
+
+function translatePeer(namespace: string, peer: NetworkPolicyPeer): EntityMatch {
+  if (peer.kind === "ipBlock") {
+    const notNets = cidrs(peer.except);
+    return { nets: cidrs([peer.cidr]), ...(notNets.length > 0 && { notNets }) };
+  }
+  const namespaces: Selector =
+    peer.namespaceSelector === undefined
+      ? { kind: "namespace", names: [namespace] }
+      : fromLabelSelector("namespace", peer.namespaceSelector);
+  const pods = peer.podSelector === undefined ? [] : [fromLabelSelector("endpoint", peer.podSelector)];
+  // Network sets have namespaces too, but a Kubernetes peer means pods and nothing else.
+  return { selector: allOf([WORKLOADS, namespaces, ...pods]) };
+}
+
+function translatePort(origin: Origin, port: NetworkPolicyPort): PortMatch | "all" {
+  const at = { ...origin, path: port.path };
+  switch (port.port.kind) {
+    case "all":
+      return "all";
+    case "range":
+      return { kind: "range", first: port.port.first, last: port.port.last, origin: at };
+    case "named":
+      return { kind: "named", name: port.port.name, origin: at };
+  }
+}
+
+interface PortGroup {
+  readonly protocol?: number;
+  readonly ports?: readonly PortMatch[];
+}
+
+/** One group a protocol: a rule of the model has one protocol. */
+function groupPorts(origin: Origin, ports: NetworkPolicyRule["ports"]): PortGroup[] {
+  if (ports === "any") return [{}];
+  const groups = new Map<number, PortMatch[] | "all">();
+  for (const port of ports) {
+    const protocol = PROTOCOL[port.protocol];
+    const match = translatePort(origin, port);
+    const group = groups.get(protocol) ?? [];
+    if (match === "all" || group === "all") groups.set(protocol, "all");
+    else groups.set(protocol, [...group, match]);
+  }
+  return [...groups].map(([protocol, matches]) => (matches === "all" ? { protocol } : { protocol, ports: matches }));
+}
+
+function translateRule(policy: NetworkPolicy, origin: Origin, rule: NetworkPolicyRule, peerSide: "source" | "destination"): Rule[] {
+  const peers =
+    rule.peers === "any"
+      ? [{ match: ANY_ENTITY, path: rule.path }]
+      : rule.peers.map((peer) => ({ match: translatePeer(policy.namespace, peer), path: peer.path }));
+  const groups = groupPorts(origin, rule.ports);
+  return peers.flatMap((peer) =>
+    groups.map((group): Rule => {
+      const ports = group.ports ? { ports: group.ports } : {};
+      return {
+        action: "allow",
+        match: {
+          ...(group.protocol !== undefined && { protocol: group.protocol }),
+          source: peerSide === "source" ? peer.match : ANY_ENTITY,
+          destination: peerSide === "source" ? ports : { ...peer.match, ...ports },
+        },
+        origin: { ...origin, path: peer.path },
+      };
+    }),
+  );
+}
+
+/** Cost: peers × protocols of each rule. */
+export function fromNetworkPolicy(policy: NetworkPolicy): Policy {
+  const object = objectName(policy);
+  const origin: Origin = { object, path: "", source: policy.source };
+  const { spec } = policy;
+  const direction = (
+    governs: boolean,
+    rules: readonly NetworkPolicyRule[],
+    peerSide: "source" | "destination",
+  ): DirectionRules =>
+    governs ? { governs, rules: rules.flatMap((rule) => translateRule(policy, origin, rule, peerSide)) } : { governs };
+  return {
+    id: object,
+    tier: "default",
+    order: KUBERNETES_POLICY_ORDER,
+    subject: allOf([
+      WORKLOADS,
+      { kind: "namespace", names: [policy.namespace] },
+      fromLabelSelector("endpoint", spec.podSelector),
+    ]),
+    ingress: direction(spec.policyTypes.ingress, spec.ingress, "source"),
+    egress: direction(spec.policyTypes.egress, spec.egress, "destination"),
+    origin,
+  };
+}

@@ -1,0 +1,45 @@
+/** @module An answer, with all that made it. Both evaluators give this form, so that one text explains either. */
+import type { Direction, Flow, Policy, PortMatch, Rule } from "./model.ts";
+
+export interface Verdict {
+  readonly flow: Flow;
+  readonly allowed: boolean;
+  /** The source's side. */
+  readonly egress: DirectionVerdict;
+  /** The destination's side. */
+  readonly ingress: DirectionVerdict;
+}
+
+export interface DirectionVerdict {
+  readonly direction: Direction;
+  readonly allowed: boolean;
+  readonly decision: Decision;
+  /** Rules that matched on the way without deciding: Pass and Log, in order. */
+  readonly passing: readonly RuleMatch[];
+}
+
+export interface RuleMatch {
+  readonly policy: Policy;
+  readonly rule: Rule;
+  /** The port entry that matched, where the rule names ports. */
+  readonly port?: PortMatch;
+}
+
+export type Decision =
+  /** Nothing is enforced on this side. */
+  | { readonly kind: "exempt"; readonly reason: ExemptReason }
+  /** No policy governs this direction of the endpoint, or all that do passed it on: its profile decides. */
+  | { readonly kind: "profile" }
+  | ({ readonly kind: "rule" } & RuleMatch)
+  /** Policies of the tier govern this direction, and no rule of theirs matched. */
+  | { readonly kind: "tier-default"; readonly tier: string; readonly isolating: readonly Policy[] };
+
+export type ExemptReason =
+  /** The party is outside the cluster: there is no endpoint to enforce at. */
+  | "outside"
+  /** The party is a node or a pod on the host's network. */
+  | "node"
+  /** A pod always reaches itself. */
+  | "self"
+  /** A node always reaches its own pods. */
+  | "own-node";

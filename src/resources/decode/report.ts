@@ -1,0 +1,55 @@
+/** @module Collects what is wrong in one object, with the object's name and the place in its file. */
+import type { Issue, Severity } from "../../base/issue.ts";
+import type { Source } from "../source.ts";
+
+export interface Finding {
+  readonly code: string;
+  /** Path inside the object. */
+  readonly path: string;
+  readonly message: string;
+  readonly hint?: string | undefined;
+}
+
+export interface ReportOptions {
+  /** What a key that the format does not know is: the API server drops it, our own formats refuse it. */
+  readonly unknownField: Severity;
+  /** Whether `yes`, `no`, `on`, `off`, `y` and `n` are strings where a string is wanted (YAML 1.2), or booleans (kubectl). */
+  readonly booleanWords: "strings" | "booleans";
+}
+
+const KUBERNETES: ReportOptions = { unknownField: "warning", booleanWords: "booleans" };
+
+export class Report {
+  readonly source: Source;
+  readonly options: ReportOptions;
+  readonly issues: Issue[] = [];
+  /** Set once the object's name has been read; issues from then on carry it. */
+  object: string | undefined;
+
+  constructor(source: Source, options: ReportOptions = KUBERNETES) {
+    this.source = source;
+    this.options = options;
+  }
+
+  error(finding: Finding): void {
+    this.add("error", finding);
+  }
+
+  warn(finding: Finding): void {
+    this.add("warning", finding);
+  }
+
+  /** The position is looked up here: only what is reported pays for it. */
+  add(severity: Severity, { code, path, message, hint }: Finding): void {
+    const position = this.source.locate(path);
+    this.issues.push({
+      code,
+      severity,
+      message,
+      ...(path === "" ? {} : { path }),
+      ...(this.object === undefined ? {} : { object: this.object }),
+      ...(position ? { position } : {}),
+      ...(hint === undefined ? {} : { hint }),
+    });
+  }
+}

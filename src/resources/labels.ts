@@ -1,0 +1,31 @@
+/** @module Building and changing labels. */
+import type { Labels } from "./object.ts";
+
+/**
+ * Without a prototype: `constructor` and `toString` are valid label keys, and looking one up on an object that has not
+ * got it must give undefined.
+ */
+export function makeLabels(entries: Iterable<readonly [string, string]>): Labels {
+  const labels: Record<string, string> = Object.create(null) as Record<string, string>;
+  for (const [key, value] of entries) labels[key] = value;
+  return labels;
+}
+
+/** Set by the API server on every Namespace; requests cannot change it. */
+export const NAMESPACE_NAME_LABEL: string = "kubernetes.io/metadata.name";
+
+/**
+ * What `kubectl label --overwrite` leaves.
+ * @param changes - values to set; null removes the label
+ */
+export function applyLabels<
+  T extends { readonly kind: string; readonly name: string; readonly labels: Labels },
+>(object: T, changes: Readonly<Record<string, string | null>>): T {
+  const labels = new Map(Object.entries(object.labels));
+  for (const [key, value] of Object.entries(changes)) {
+    if (value === null) labels.delete(key);
+    else labels.set(key, value);
+  }
+  if (object.kind === "Namespace") labels.set(NAMESPACE_NAME_LABEL, object.name);
+  return { ...object, labels: makeLabels(labels) };
+}

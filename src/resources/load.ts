@@ -1,0 +1,200 @@
+/** @module From texts to objects: the one door into this room. */
+import type { Issue } from "../base/issue.ts";
+import { formatPosition } from "../base/issue.ts";
+import { resolveWorkloads } from "./apps/resolve-workloads.ts";
+import { closestWord } from "./decode/closest-word.ts";
+import { BAD, Cursor, didYouMean, type Fields, orAbsent } from "./decode/cursor.ts";
+import { bearsOnPolicy, groupOf, KINDS, servedKinds, TEST_API_VERSION, TEST_KIND } from "./decode/kinds.ts";
+import { Report } from "./decode/report.ts";
+import { type KubernetesObject, objectName } from "./object.ts";
+import { type Source, sourceInside } from "./source.ts";
+import { decodeConnectivityTest } from "./tortie/decode-connectivity-test.ts";
+import type { ConnectivityTest } from "./tortie/types.ts";
+import { parseDocuments } from "./yaml/documents.ts";
+import { indexPath } from "./yaml/field-path.ts";
+
+export interface LoadOptions {
+  /** For namespaced objects that name none; "default" where left out. */
+  readonly defaultNamespace?: string;
+}
+
+export interface LoadResult {
+  /** In the order read. Each kind, namespace and name once: of two, the first. */
+  readonly objects: readonly KubernetesObject[];
+  readonly tests: readonly ConnectivityTest[];
+  /** Everything wrong in all texts, in the order read. */
+  readonly issues: readonly Issue[];
+  /** How many objects were of kinds that do not bear on policy. */
+  readonly ignored: number;
+}
+
+export interface InputText {
+  /** The name that positions carry. */
+  readonly file: string;
+  readonly text: string;
+}
+
+/** Reads all objects of all files. Never throws for what is in them: that is told in issues. */
+export function decodeTexts(files: Iterable<InputText>, options: LoadOptions = {}): LoadResult {
+  const loader = new Loader(options);
+  for (const { file, text } of files) {
+    const { documents, issues } = parseDocuments(file, text);
+    loader.issues.push(...issues);
+    for (const { value, source } of documents) loader.addValue(value, source);
+  }
+  return loader.finish();
+}
+
+/**
+ * Reads one object, or a list of them, that is already a value: what `JSON.parse` or `parseDocuments` gives.
+ * @param source - where the value stands; for objects inside a test see `sourceInside`
+ */
+export function decodeValue(value: unknown, source: Source, options: LoadOptions = {}): LoadResult {
+  const loader = new Loader(options);
+  loader.addValue(value, source);
+  return loader.finish();
+}
+
+class Loader {
+  readonly issues: Issue[] = [];
+  readonly #objects = new Map<string, KubernetesObject>();
+  readonly #tests: ConnectivityTest[] = [];
+  readonly #defaultNamespace: string;
+  #ignored = 0;
+
+  constructor(options: LoadOptions) {
+    this.#defaultNamespace = options.defaultNamespace ?? "default";
+  }
+
+  finish(): LoadResult {
+    const objects = resolveWorkloads([...this.#objects.values()]);
+    return { objects, tests: this.#tests, issues: this.issues, ignored: this.#ignored };
+  }
+
+  addValue(value: unknown, source: Source): void {
+    const report = new Report(source);
+    const cursor = new Cursor(report, value, "");
+    if (typeof value !== "object" || value === null || Array.isArray(value)) {
+      cursor.error("not-an-object", "not a Kubernetes object: expected a mapping with apiVersion and kind");
+    } else {
+      const root = orAbsent(cursor.fields());
+      if (root) this.#addFields(root, report);
+    }
+    this.issues.push(...report.issues);
+  }
+
+  #addFields(root: Fields, report: Report): void {
+    const apiVersion = this.#readType(root, "apiVersion");
+    const kind = this.#readType(root, "kind");
+    if (apiVersion === undefined || kind === undefined) return;
+    if (kind.endsWith("List") && Array.isArray(root.at("items").value)) {
+      this.#addItems(root.at("items"), { apiVersion, kind: kind.slice(0, -"List".length) });
+    } else {
+      this.#addObject(root, report, { apiVersion, kind });
+    }
+  }
+
+  #readType(root: Fields, name: "apiVersion" | "kind"): string | undefined {
+    const cursor = root.at(name);
+    const text = cursor.string();
+    if (text === BAD) return undefined;
+    if (text !== undefined && text !== "") return text;
+    root.report.error({
+      code: "missing-kind",
+      path: "",
+      message: `not a Kubernetes object: ${name} is not set`,
+    });
+    return undefined;
+  }
+
+  /** Items of a typed list (`PodList`) come from the API without kind and version of their own. */
+  #addItems(items: Cursor, type: { apiVersion: string; kind: string }): void {
+    const { value, report } = items;
+    if (!Array.isArray(value)) return;
+    for (const [index, item] of value.entries()) {
+      const typed =
+        type.kind !== "" && typeof item === "object" && item !== null && !("kind" in item)
+          ? { ...type, ...item }
+          : item;
+      this.addValue(typed, sourceInside(report.source, indexPath(items.path, index)));
+    }
+  }
+
+  #addObject(root: Fields, report: Report, { apiVersion, kind }: { apiVersion: string; kind: string }): void {
+    const known = KINDS.get(kind);
+    const input = { apiVersion, kind, root, report, defaultNamespace: this.#defaultNamespace };
+    if (known && (known.apiVersion === apiVersion || known.formerGroups.includes(groupOf(apiVersion)))) {
+      if (known.apiVersion !== apiVersion) reportVersion(report, input, known.apiVersion);
+      const object = known.decode(input);
+      if (object) this.#keep(object, report);
+    } else if (kind === TEST_KIND && groupOf(apiVersion) === groupOf(TEST_API_VERSION)) {
+      this.#addTest(root, report.source, apiVersion);
+    } else {
+      this.#passOver(report, input);
+    }
+  }
+
+  #addTest(root: Fields, source: Source, apiVersion: string): void {
+    const strict = new Report(source, { unknownField: "error", booleanWords: "strings" });
+    const input = {
+      apiVersion,
+      kind: TEST_KIND,
+      root: root.reportingTo(strict),
+      report: strict,
+      defaultNamespace: this.#defaultNamespace,
+    };
+    if (apiVersion !== TEST_API_VERSION) reportVersion(strict, input, TEST_API_VERSION);
+    const test = decodeConnectivityTest(input);
+    if (test) this.#tests.push(test);
+    this.issues.push(...strict.issues);
+  }
+
+  #passOver(report: Report, { apiVersion, kind }: { apiVersion: string; kind: string }): void {
+    const served = servedKinds(apiVersion);
+    const misspelt = served ? !served.includes(kind) : false;
+    if (misspelt) {
+      const message = `no matches for kind ${JSON.stringify(kind)} in version ${JSON.stringify(apiVersion)}`;
+      report.error({
+        code: "unknown-kind",
+        path: "kind",
+        message,
+        hint: didYouMean(closestWord(kind, served ?? [])),
+      });
+    } else if (bearsOnPolicy(apiVersion, kind)) {
+      const message = `${kind} of ${apiVersion} is a policy that this version does not evaluate: answers leave it out`;
+      report.warn({ code: "unsupported-policy-kind", path: "kind", message });
+    } else if (kind === "ReplicationController" && apiVersion === "v1") {
+      report.warn({
+        code: "unsupported-kind",
+        path: "kind",
+        message: "the pods of a ReplicationController are left out",
+      });
+    }
+    this.#ignored++;
+  }
+
+  #keep(object: KubernetesObject, report: Report): void {
+    const name = objectName(object);
+    const first = this.#objects.get(name);
+    if (!first) {
+      this.#objects.set(name, object);
+      return;
+    }
+    const place = first.source.locate("");
+    const where = place ? ` at ${formatPosition(place)}` : "";
+    report.error({
+      code: "duplicate-object",
+      path: "metadata.name",
+      message: `${name} stands twice: the first is${where || " another of this input"}`,
+    });
+  }
+}
+
+function reportVersion(report: Report, input: { kind: string; apiVersion: string }, wanted: string): void {
+  report.error({
+    code: "unsupported-api-version",
+    path: "apiVersion",
+    message: `no matches for kind ${JSON.stringify(input.kind)} in version ${JSON.stringify(input.apiVersion)}`,
+    hint: `write apiVersion: ${wanted}`,
+  });
+}

@@ -156,7 +156,7 @@ export const NFT_NAT_DNAT = 1;
 export const NFT_NG_RANDOM = 1;
 
 /** linux/netfilter/nf_conntrack_common.h */
-export const IPS_DST_NAT = 1 << 5;
+export const IPS_DST_NAT = 0x20;
 export const CT_STATE_BITS: Readonly<Record<"invalid" | "established" | "related" | "new", number>> = {
   invalid: 1,
   established: 2,

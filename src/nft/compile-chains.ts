@@ -31,7 +31,7 @@ export function compileProgram(program: DirectionProgram, direction: Direction):
       rules.push(...body);
       continue;
     }
-    const name = tierChain(direction, `${tier.tier}:${tier.defaultAction}:${tier.policies.map(({ policy }) => policy.id).join(";")}`);
+    const name = tierChain(direction, program.key, tier.tier);
     chains.push({ name, rules: body });
     rules.push(rule({ kind: "mark-set", mask: PASS_MARK, value: 0 }), rule(verdict({ verdict: "jump", chain: name })));
   }

@@ -19,8 +19,9 @@ export function programChain(direction: Direction, programKey: string): string {
   return `program-${SHORT[direction]}-${shortHash(programKey)}`;
 }
 
-export function tierChain(direction: Direction, tierKey: string): string {
-  return `tier-${SHORT[direction]}-${shortHash(tierKey)}`;
+/** One tier of one program; never shared, so that it goes when its program goes. */
+export function tierChain(direction: Direction, programKey: string, tier: string): string {
+  return `tier-${SHORT[direction]}-${shortHash(`${programKey} ${tier}`)}`;
 }
 
 export function selectorSet(selectorKey: string, family: 4 | 6): string {

@@ -65,10 +65,14 @@ export class NodeRuleset {
   readonly #editor = new TableEditor(TABLE_NAME);
   readonly #services: ServiceChains;
   readonly #local = new Map<string, LocalEndpoint>();
+  /** Local endpoints by element of the address sets. */
+  readonly #elementUsers = new Map<string, number>();
   readonly #programs = new Map<string, UsedProgram>();
   readonly #policies = new Map<string, UsedPolicy>();
   readonly #sets = new Map<string, UsedSet>();
   readonly #setsBySelector = new Map<string, Set<string>>();
+  /** Programs in which a policy began or ceased to pass. */
+  readonly #reshaped = new Set<string>();
   /** What fell out of use in this update; kept until its end, since it may be wanted again. */
   readonly #unused = { programs: new Set<string>(), policies: new Set<string>(), sets: new Set<string>() };
 
@@ -150,7 +154,7 @@ export class NodeRuleset {
       addresses: endpoint.addresses,
       programs: { ingress: program.ingress.key, egress: program.egress.key },
     };
-    for (const [set, key] of this.#addressElements(local)) this.#editor.addElement(set, key);
+    for (const [set, key] of this.#addressElements(local)) this.#countElement(set, key, 1);
     return local;
   }
 
@@ -159,8 +163,20 @@ export class NodeRuleset {
       this.#dropProgram(before.programs[direction], direction);
       if (!after) this.#editor.deleteElement(MAP[direction], before.interfaceName);
     }
-    const kept = new Set(after ? this.#addressElements(after).map(([set, key]) => `${set} ${key}`) : []);
-    for (const [set, key] of this.#addressElements(before)) if (!kept.has(`${set} ${key}`)) this.#editor.deleteElement(set, key);
+    for (const [set, key] of this.#addressElements(before)) this.#countElement(set, key, -1);
+  }
+
+  /** For a while two pods may have one address, when the one's deletion is heard of after the other's creation. */
+  #countElement(set: string, key: string, by: 1 | -1): void {
+    const id = `${set} ${key}`;
+    const count = (this.#elementUsers.get(id) ?? 0) + by;
+    if (count === 0) {
+      this.#elementUsers.delete(id);
+      this.#editor.deleteElement(set, key);
+    } else {
+      this.#elementUsers.set(id, count);
+      this.#editor.addElement(set, key);
+    }
   }
 
   #addressElements(local: LocalEndpoint): [set: string, key: string][] {
@@ -235,12 +251,15 @@ export class NodeRuleset {
       this.#compile(used);
       if (used.mayPass === before) continue;
       for (const [name, program] of this.#programs) {
-        if (program.direction === direction && program.policies.includes(id)) this.#recompileProgram(name, program);
+        if (program.direction === direction && program.policies.includes(id)) this.#reshaped.add(name);
       }
     }
   }
 
-  #recompileProgram(name: string, used: UsedProgram): void {
+  /** Called when all endpoints are up to date: each program in use has one that can tell its policies. */
+  #recompileProgram(name: string): void {
+    const used = this.#programs.get(name);
+    if (!used) return;
     for (const local of this.#local.keys()) {
       const state = this.#graph.endpoints.get(local);
       if (!state) continue;
@@ -381,6 +400,8 @@ export class NodeRuleset {
       if (need.kind === "selector") this.#graph.unwatchAddresses(need.selector);
     }
     for (const kind of Object.values(this.#unused)) kind.clear();
+    for (const name of this.#reshaped) this.#recompileProgram(name);
+    this.#reshaped.clear();
     return this.#editor.commit();
   }
 

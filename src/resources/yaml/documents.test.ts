@@ -62,10 +62,7 @@ test.each([
   ["braces of JSON nest 100,000 deep", `${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}`, "yaml-too-deep", 1, 2492],
   ["the text is binary", "a: \0\n", "not-text", 1, 4],
 ] as const)("an error with a place: %s", (_why, text, code, line, column) => {
-  const found = problems(text);
-  expect(found[0]?.[0 as never]).toBe(code);
-  expect(found[0]?.[1 as never]).toBe(line);
-  if (code !== "yaml-too-deep" && code !== "yaml-duplicate-key") expect(found[0]?.[2 as never]).toBe(column);
+  expect(problems(text)[0]).toEqual([code, line, column]);
 });
 
 test("aliases that multiply are refused before they are expanded", () => {
@@ -75,7 +72,7 @@ test("aliases that multiply are refused before they are expanded", () => {
 
 test("merge keys that multiply are refused as well", () => {
   const levels = Array.from({ length: 30 }, (_, level) => `a${level + 1}: &a${level + 1} {k${level}: *a${level}, <<: *a${level}, z: *a${level}}`);
-  expect(problems(["a0: &a0 {x: 1}", ...levels].join("\n"))).toMatchObject([["yaml-alias-bomb"]]);
+  expect(problems(["a0: &a0 {x: 1}", ...levels].join("\n"))).toEqual([["yaml-alias-bomb", expect.any(Number), expect.any(Number)]]);
 });
 
 test("aliases that are merely many are read", () => {

@@ -135,3 +135,8 @@ export function checked(result: number, attempt: string, code: FailureCode = "ne
     facts: { ...facts, errno: errnoName(number) },
   });
 }
+
+/** Stops this thread, for the few places where the kernel finishes something a moment later than it says. */
+export function pause(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}

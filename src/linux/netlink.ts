@@ -13,6 +13,7 @@ import {
   MSG_TRUNC,
   SO_RCVBUF,
   SO_RCVBUFFORCE,
+  SO_RCVTIMEO,
   SO_SNDBUF,
   SO_SNDBUFFORCE,
   SOCK_CLOEXEC,
@@ -234,6 +235,10 @@ const RECEIVE_SIZE = 1 << 18;
 /** Shared by all sockets: every read is done with before the next one starts. */
 let receiveBuffer: Buffer | undefined;
 
+/** `struct timeval`: an answer that never comes is an error, not a process that hangs. */
+const ANSWER_TIMEOUT: Buffer = Buffer.alloc(16);
+ANSWER_TIMEOUT.writeBigInt64LE(5n, 0);
+
 export class NetlinkSocket {
   readonly fd: number;
   #sequence = 1;
@@ -250,6 +255,7 @@ export class NetlinkSocket {
     const socket = new NetlinkSocket(fd);
     libc().setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, int32(1), 4);
     libc().setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, int32(1), 4);
+    libc().setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, ANSWER_TIMEOUT, 16);
     return socket;
   }
 
@@ -338,7 +344,7 @@ export class NetlinkSocket {
     let consistent = true;
     for (;;) {
       const answer = this.receive(0);
-      if (!answer) return consistent;
+      if (!answer) throw new OpError(`cannot ${attempt}: no answer`, { code: "netlink-failed" });
       for (const message of parseMessages(answer)) {
         if ((message.flags & NLM_F_DUMP_INTR) !== 0) consistent = false;
         if (message.type === NLMSG_DONE) return consistent;

@@ -5,9 +5,9 @@
 import { OpError } from "../base/errors.ts";
 import { ipFromBytes } from "../base/ip.ts";
 import { TABLE_NAME } from "../nft/table.ts";
-import type { NftChain, NftChange, NftHook, NftKey, NftRule, NftSet, NftTable, NftVerdict } from "../nft/table.ts";
+import type { NftChain, NftChange, NftHook, NftKey, NftRule, NftSet, NftTable, NftType, NftVerdict } from "../nft/table.ts";
 import { EAGAIN, EINTR, EMSGSIZE, ENOBUFS } from "./constants.ts";
-import { errnoName } from "./libc.ts";
+import { errnoName, pause } from "./libc.ts";
 import {
   NETLINK_NETFILTER,
   NLM_F_ACK,
@@ -43,6 +43,16 @@ export interface RuleCounter {
 }
 
 const ATTEMPTS = 5;
+const HASH_READS = 20;
+/** As many elements as surely come in the first datagram of a dump. */
+const ONE_DATAGRAM = 20;
+
+interface SetHeader {
+  readonly name: string;
+  readonly flags: number;
+  readonly type: number;
+  readonly count: number | undefined;
+}
 
 export class NftDriver implements NftApplier {
   readonly #socket: NetlinkSocket;
@@ -140,7 +150,7 @@ export class NftDriver implements NftApplier {
   #readOnce(): NftTable | undefined {
     const sets = new Map<string, NftSet>();
     const anonymous: string[] = [];
-    const known: { readonly name: string; readonly flags: number; readonly type: number }[] = [];
+    const known: SetHeader[] = [];
     let consistent = this.#dump(
       N.NFT_MSG_GETSET,
       NLM_F_DUMP,
@@ -150,13 +160,13 @@ export class NftDriver implements NftApplier {
         const flags = attributes.get(N.NFTA_SET_FLAGS)?.readUInt32BE(0) ?? 0;
         const type = attributes.get(N.NFTA_SET_KEY_TYPE)?.readUInt32BE(0) ?? 0;
         if ((flags & N.NFT_SET_ANONYMOUS) !== 0) anonymous.push(name);
-        else known.push({ name, flags, type });
+        else known.push({ name, flags, type, count: attributes.get(N.NFTA_SET_COUNT)?.readUInt32BE(0) });
       },
       (w) => w.string(N.NFTA_SET_TABLE, this.#table),
     );
-    for (const { name, flags, type } of known) {
-      const set = this.#readSet(name, flags, type);
-      if (set) sets.set(name, set);
+    for (const header of known) {
+      const set = this.#readSet(header);
+      if (set) sets.set(header.name, set);
       else consistent = false;
     }
     const backends = new Map(anonymous.map((name) => [name, this.#readBackends(name)] as const));
@@ -209,31 +219,56 @@ export class NftDriver implements NftApplier {
     );
   }
 
-  #readSet(name: string, flags: number, typeNumber: number): NftSet | undefined {
-    const key = decodeKeyTypes(typeNumber);
+  #readSet({ name, flags, type, count }: SetHeader): NftSet | undefined {
+    const key = decodeKeyTypes(type);
     // A type that we do not use: not our set, and equal to none that we want.
     if (!key) return { kind: "set", name, key: ["address4"], interval: false, elements: new Set(["(not understood)"]) };
-    const interval = (flags & N.NFT_SET_INTERVAL) !== 0;
-    const elements = new Map<NftKey, NftVerdict | undefined>();
-    const edges: IntervalEdge[] = [];
-    const consistent = this.#elements(name, (element) => {
-      const bytes = dataValue(element.get(N.NFTA_SET_ELEM_KEY));
-      if (!bytes) return;
-      if (interval) {
+    if ((flags & N.NFT_SET_INTERVAL) !== 0) {
+      const edges: IntervalEdge[] = [];
+      const consistent = this.#elements(name, (element) => {
+        const ip = ipFromBytes(dataValue(element.get(N.NFTA_SET_ELEM_KEY)) ?? Buffer.alloc(0));
         const end = ((element.get(N.NFTA_SET_ELEM_FLAGS)?.readUInt32BE(0) ?? 0) & N.NFT_SET_ELEM_INTERVAL_END) !== 0;
-        edges.push({ bits: ipFromBytes(bytes)?.bits ?? 0n, end });
-        return;
-      }
-      const verdict = parseAttributes(element.get(N.NFTA_SET_ELEM_DATA) ?? Buffer.alloc(0)).get(N.NFTA_DATA_VERDICT);
-      elements.set(keyText(key, bytes), verdict && decodeVerdict(verdict));
-    });
-    if (!consistent) return undefined;
+        if (ip) edges.push({ bits: ip.bits, end });
+      });
+      const keys = decodeIntervals(edges, key[0] === "address6" ? 6 : 4);
+      return consistent ? { kind: "set", name, key, interval: true, elements: new Set(keys) } : undefined;
+    }
+    const elements = this.#hashElements(name, key, count);
+    if (!elements) return undefined;
     if ((flags & N.NFT_SET_MAP) === 0) {
-      const keys = interval ? decodeIntervals(edges, key[0] === "address6" ? 6 : 4) : elements.keys();
-      return { kind: "set", name, key, interval, elements: new Set(keys) };
+      return { kind: "set", name, key, interval: false, elements: new Set(elements.keys()) };
     }
     const verdicts = [...elements].flatMap(([text_, verdict]) => (verdict ? [[text_, verdict] as const] : []));
     return { kind: "verdict-map", name, key, elements: new Map(verdicts) };
+  }
+
+  /**
+   * A hash set that has grown a moment ago is still being moved to a larger table, and a dump of more than one datagram
+   * then misses elements without saying so. What it has is right, so dumps are joined until nothing is missing: by the
+   * kernel's own count, or where it gives none, until the second dump in a row brings nothing new.
+   */
+  #hashElements(
+    name: string,
+    key: readonly [NftType, ...NftType[]],
+    count: number | undefined,
+  ): ReadonlyMap<NftKey, NftVerdict | undefined> | undefined {
+    const elements = new Map<NftKey, NftVerdict | undefined>();
+    for (let attempt = 0; attempt < HASH_READS; attempt++) {
+      const before = elements.size;
+      const consistent = this.#elements(name, (element) => {
+        const bytes = dataValue(element.get(N.NFTA_SET_ELEM_KEY));
+        if (!bytes) return;
+        const data = element.get(N.NFTA_SET_ELEM_DATA);
+        const verdict = data && parseAttributes(data).get(N.NFTA_DATA_VERDICT);
+        elements.set(keyText(key, bytes), verdict && decodeVerdict(verdict));
+      });
+      if (!consistent) return undefined;
+      if (count === undefined ? elements.size < ONE_DATAGRAM || elements.size === before : elements.size >= count) {
+        return elements;
+      }
+      pause(attempt);
+    }
+    return undefined;
   }
 
   #readBackends(name: string): readonly { address: string; port: number }[] {

@@ -288,8 +288,11 @@ class RuleWriter {
         this.#compare(N.NFT_CMP_EQ, host32(statement.value));
         return;
       case "mark-set":
-        this.#meta(N.NFT_META_MARK);
-        this.#bitwise(host32(~statement.mask), host32(statement.value & statement.mask));
+        if (statement.mask >>> 0 === 0xffffffff) this.#immediate(0, host32(statement.value));
+        else {
+          this.#meta(N.NFT_META_MARK);
+          this.#bitwise(host32(~statement.mask), host32(statement.value & statement.mask));
+        }
         this.#expression("meta", (w) => {
           w.be32(N.NFTA_META_KEY, N.NFT_META_MARK);
           w.be32(N.NFTA_META_SREG, register(0));

@@ -106,6 +106,7 @@ class BatchWriter {
     w.be32(N.NFTA_SET_KEY_LEN, keyWidth(set.key));
     if (set.kind === "verdict-map") w.be32(N.NFTA_SET_DATA_TYPE, N.NFT_DATA_VERDICT);
     w.be32(N.NFTA_SET_ID, ++this.#setId);
+    this.#byteOrder(set.key[0] === "interface" ? N.BYTEORDER_HOST_ENDIAN : N.BYTEORDER_BIG_ENDIAN);
     w.end();
     if (interval) {
       // nft marks the space before the first block as outside; kept, so that nft reads the set as its own.
@@ -113,6 +114,11 @@ class BatchWriter {
       this.#elementMessages(N.NFT_MSG_NEWSETELEM, { name: set.name }, [nothing], () => undefined);
     }
     this.#elements(N.NFT_MSG_NEWSETELEM, set, [...set.elements.keys()]);
+  }
+
+  /** For nft alone: without it, it prints interface names as empty and numbers with their bytes turned round. */
+  #byteOrder(order: number): void {
+    this.w.attribute(N.NFTA_SET_USERDATA, Uint8Array.of(N.NFTNL_UDATA_SET_KEYBYTEORDER, 4, order, 0, 0, 0));
   }
 
   #elements(message: number, set: NftSet, keys: readonly NftKey[]): void {
@@ -183,6 +189,7 @@ class BatchWriter {
     w.be32(N.NFTA_SET_DESC_SIZE, map.backends.length);
     w.close(description);
     w.be32(N.NFTA_SET_ID, map.id);
+    this.#byteOrder(N.BYTEORDER_HOST_ENDIAN);
     w.end();
     const entries = map.backends.map((_, index) => {
       const key = Buffer.alloc(4);

@@ -48,6 +48,9 @@ export const NFTA_SET_DATA_LEN = 7;
 export const NFTA_SET_DESC = 9;
 export const NFTA_SET_DESC_SIZE = 1;
 export const NFTA_SET_ID = 10;
+export const NFTA_SET_USERDATA = 13;
+/** Newer than our oldest kernel: absent there. */
+export const NFTA_SET_COUNT = 20;
 export const NFTA_SET_ELEM_LIST_TABLE = 1;
 export const NFTA_SET_ELEM_LIST_SET = 2;
 export const NFTA_SET_ELEM_LIST_ELEMENTS = 3;
@@ -166,6 +169,9 @@ export const CT_STATE_BITS: Readonly<Record<"invalid" | "established" | "related
 
 /** nft's own user data: comments and flags that only the program `nft` reads (libnftnl/udata.h). */
 export const NFTNL_UDATA_RULE_COMMENT = 0;
+export const NFTNL_UDATA_SET_KEYBYTEORDER = 0;
+export const BYTEORDER_HOST_ENDIAN = 1;
+export const BYTEORDER_BIG_ENDIAN = 2;
 export const NFTNL_UDATA_SET_ELEM_FLAGS = 1;
 export const SET_ELEM_F_INTERVAL_OPEN = 1;
 

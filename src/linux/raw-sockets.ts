@@ -4,12 +4,12 @@
  */
 import { formatIp } from "../base/ip.ts";
 import { EPOLLERR, EPOLLIN, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_SCTP, MSG_DONTWAIT, SOCK_RAW } from "./constants.ts";
-import { libc } from "./libc.ts";
+import { errno, libc } from "./libc.ts";
 import { inNamespace } from "./netns.ts";
 import type { Netns } from "./netns.ts";
 import { SCTP_ABORT, SCTP_INIT, SCTP_INIT_ACK, parseSctp, sctpPacket } from "./packets.ts";
 import type { Poller } from "./poller.ts";
-import { ipOf, openSocket, parseSocketAddress, queuedError, receiveErrors, socketAddress } from "./sockets.ts";
+import { ipOf, openSocket, parseSocketAddress, queuedError, receiveErrors, socketAddress, socketError } from "./sockets.ts";
 import type { QueuedError } from "./sockets.ts";
 
 export type RawProtocol = "icmp" | "sctp";
@@ -64,16 +64,22 @@ export class RawSockets {
     this.#socket(ns, protocol, ipOf(address).family, address);
   }
 
-  /** @returns whether the kernel took the packet */
+  /** @returns 0, or the errno with which the kernel did not take the packet */
   send(
     ns: Netns,
     protocol: RawProtocol,
     packet: { readonly from: string; readonly to: string; readonly bytes: Buffer },
-  ): boolean {
+  ): number {
     const to = ipOf(packet.to);
     const fd = this.#socket(ns, protocol, to.family, packet.from);
     const bytes = socketAddress(to, 0);
-    return libc().sendto(fd, packet.bytes, packet.bytes.length, MSG_DONTWAIT, bytes, bytes.length) >= 0;
+    const attempt = (): number =>
+      libc().sendto(fd, packet.bytes, packet.bytes.length, MSG_DONTWAIT, bytes, bytes.length) >= 0 ? 0 : errno();
+    const failed = attempt();
+    if (failed === 0) return 0;
+    // It may be an earlier packet's ICMP error, which the kernel reports to the next send and then forgets.
+    socketError(fd);
+    return attempt();
   }
 
   listenSctp(ns: Netns, addresses: readonly string[], port: number): void {

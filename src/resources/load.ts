@@ -39,7 +39,7 @@ export function decodeTexts(files: Iterable<InputText>, options: LoadOptions = {
   const loader = new Loader(options);
   for (const { file, text } of files) {
     const { documents, issues } = parseDocuments(file, text);
-    loader.issues.push(...issues);
+    loader.addIssues(issues);
     for (const { value, source } of documents) loader.addValue(value, source);
   }
   return loader.finish();
@@ -71,6 +71,11 @@ class Loader {
     return { objects, tests: this.#tests, issues: this.issues, ignored: this.#ignored };
   }
 
+  /** One by one: a file may have more issues than a call may have arguments. */
+  addIssues(issues: readonly Issue[]): void {
+    for (const issue of issues) this.issues.push(issue);
+  }
+
   addValue(value: unknown, source: Source): void {
     const report = new Report(source);
     const cursor = new Cursor(report, value, "");
@@ -80,31 +85,24 @@ class Loader {
       const root = orAbsent(cursor.fields());
       if (root) this.#addFields(root, report);
     }
-    this.issues.push(...report.issues);
+    this.addIssues(report.issues);
   }
 
   #addFields(root: Fields, report: Report): void {
-    const apiVersion = this.#readType(root, "apiVersion");
-    const kind = this.#readType(root, "kind");
-    if (apiVersion === undefined || kind === undefined) return;
+    const apiVersion = root.at("apiVersion").string();
+    const kind = root.at("kind").string();
+    if (apiVersion === BAD || kind === BAD) return;
+    if (!apiVersion || !kind) {
+      const missing = [...(apiVersion ? [] : ["apiVersion"]), ...(kind ? [] : ["kind"])].join(" and ");
+      const message = `not a Kubernetes object: ${missing} not set`;
+      report.error({ code: "missing-kind", path: "", message });
+      return;
+    }
     if (kind.endsWith("List") && Array.isArray(root.at("items").value)) {
       this.#addItems(root.at("items"), { apiVersion, kind: kind.slice(0, -"List".length) });
     } else {
       this.#addObject(root, report, { apiVersion, kind });
     }
-  }
-
-  #readType(root: Fields, name: "apiVersion" | "kind"): string | undefined {
-    const cursor = root.at(name);
-    const text = cursor.string();
-    if (text === BAD) return undefined;
-    if (text !== undefined && text !== "") return text;
-    root.report.error({
-      code: "missing-kind",
-      path: "",
-      message: `not a Kubernetes object: ${name} is not set`,
-    });
-    return undefined;
   }
 
   /** Items of a typed list (`PodList`) come from the API without kind and version of their own. */
@@ -146,7 +144,7 @@ class Loader {
     if (apiVersion !== TEST_API_VERSION) reportVersion(strict, input, TEST_API_VERSION);
     const test = decodeConnectivityTest(input);
     if (test) this.#tests.push(test);
-    this.issues.push(...strict.issues);
+    this.addIssues(strict.issues);
   }
 
   #passOver(report: Report, { apiVersion, kind }: { apiVersion: string; kind: string }): void {

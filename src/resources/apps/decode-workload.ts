@@ -4,7 +4,13 @@
  */
 import { decodePodSpec } from "../core/decode-pod-spec.ts";
 import { type Cursor, type Fields, fieldNames, orAbsent, orElse } from "../decode/cursor.ts";
-import { decodeLabels, decodeMetadata, type Metadata, type ObjectInput } from "../decode/metadata.ts";
+import {
+  decodeLabels,
+  decodeMetadata,
+  METADATA_FIELDS,
+  type Metadata,
+  type ObjectInput,
+} from "../decode/metadata.ts";
 import { makeLabels } from "../labels.ts";
 import { decodeLabelSelector } from "../networking/decode-label-selector.ts";
 import type { LabelRequirement, LabelSelector } from "../networking/types.ts";
@@ -13,9 +19,6 @@ import type { CronJob, DaemonSet, Deployment, Job, PodTemplate, ReplicaSet, Stat
 
 const OBJECT: ReadonlySet<string> = fieldNames("apiVersion kind metadata spec status");
 const TEMPLATE: ReadonlySet<string> = fieldNames("apiVersion kind metadata spec");
-const TEMPLATE_METADATA: ReadonlySet<string> = fieldNames(`
-  annotations creationTimestamp deletionGracePeriodSeconds deletionTimestamp finalizers generateName generation labels
-  managedFields name namespace ownerReferences resourceVersion selfLink uid`);
 const DEPLOYMENT: ReadonlySet<string> = fieldNames(`
   minReadySeconds paused progressDeadlineSeconds replicas revisionHistoryLimit selector strategy template`);
 const REPLICA_SET: ReadonlySet<string> = fieldNames("minReadySeconds replicas selector template");
@@ -29,6 +32,7 @@ const JOB: ReadonlySet<string> = fieldNames(`
   activeDeadlineSeconds backoffLimit backoffLimitPerIndex completionMode completions managedBy manualSelector
   maxFailedIndexes parallelism podFailurePolicy podReplacementPolicy selector successPolicy suspend template
   ttlSecondsAfterFinished`);
+const JOB_TEMPLATE: ReadonlySet<string> = fieldNames("metadata spec");
 const CRON_JOB: ReadonlySet<string> = fieldNames(`
   concurrencyPolicy failedJobsHistoryLimit jobTemplate schedule startingDeadlineSeconds successfulJobsHistoryLimit
   suspend timeZone`);
@@ -81,7 +85,7 @@ export function decodeJob(input: ObjectInput): Job | undefined {
 
 export function decodeCronJob(input: ObjectInput): CronJob | undefined {
   const opened = open(input, CRON_JOB);
-  const jobTemplate = orAbsent(opened.spec?.at("jobTemplate").fields(fieldNames("metadata spec")));
+  const jobTemplate = orAbsent(opened.spec?.at("jobTemplate").fields(JOB_TEMPLATE));
   const jobSpec = orAbsent(jobTemplate?.at("spec").fields(JOB));
   if (opened.spec && !jobSpec) opened.spec.at("jobTemplate").required();
   return head(opened, jobSpec ? decodeTemplate(jobSpec.at("template")) : undefined, { kind: "CronJob" });
@@ -111,7 +115,7 @@ function decodeTemplate(cursor: Cursor): PodTemplate | undefined {
   if (cursor.isAbsent) cursor.required();
   const fields = orAbsent(cursor.fields(TEMPLATE));
   if (!fields) return undefined;
-  const metadata = orAbsent(fields.at("metadata").fields(TEMPLATE_METADATA));
+  const metadata = orAbsent(fields.at("metadata").fields(METADATA_FIELDS));
   const labels = metadata ? orElse(decodeLabels(metadata.at("labels")), makeLabels([])) : makeLabels([]);
   return { labels, spec: decodePodSpec(fields.at("spec")) };
 }

@@ -22,6 +22,8 @@ export function orAbsent<T>(reading: Reading<T>): T | undefined {
   return reading === BAD ? undefined : reading;
 }
 
+const MAX_QUOTE = 300;
+
 /** @param names - separated by blanks */
 export function fieldNames(names: string): ReadonlySet<string> {
   return new Set(names.trim().split(/\s+/));
@@ -110,7 +112,7 @@ export class Cursor {
 
   /** @param detail - in the API server's words */
   invalid(code: string, detail: string, hint?: string): typeof BAD {
-    this.error(code, `Invalid value: ${JSON.stringify(this.value)}: ${detail}`, hint);
+    this.error(code, `Invalid value: ${quote(this.value)}: ${detail}`, hint);
     return BAD;
   }
 
@@ -182,8 +184,14 @@ function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
   );
 }
 
+/** A value as the API server quotes it; long ones are cut, for a message is read by people. */
+function quote(value: unknown): string {
+  const text = JSON.stringify(value) ?? "";
+  return text.length > MAX_QUOTE ? `${text.slice(0, MAX_QUOTE)}…` : text;
+}
+
 /** How a value is named in a message: what it is, and what it says where that is short. */
-export function describe(value: unknown): string {
+function describe(value: unknown): string {
   if (value === null || value === undefined) return "nothing";
   if (value instanceof BooleanWord) return `the boolean ${value.value} (written ${value.text})`;
   if (Array.isArray(value)) return "a list";

@@ -32,7 +32,7 @@ export interface MetadataRules {
   readonly name?: TextRule;
 }
 
-const FIELDS: ReadonlySet<string> = fieldNames(`
+export const METADATA_FIELDS: ReadonlySet<string> = fieldNames(`
   annotations creationTimestamp deletionGracePeriodSeconds deletionTimestamp finalizers generateName generation labels
   managedFields name namespace ownerReferences resourceVersion selfLink uid`);
 
@@ -47,7 +47,7 @@ export function decodeMetadata(input: ObjectInput, rules: MetadataRules): Metada
   const written = metadata ? metadata.at("name").string() : undefined;
   if (typeof written === "string" && written !== "")
     report.object = objectName({ kind, namespace, name: written });
-  metadata?.reportUnknown(FIELDS);
+  metadata?.reportUnknown(METADATA_FIELDS);
   const name = metadata ? decodeName(metadata, written, rules.name ?? checkDnsSubdomain) : undefined;
   if (cursor.isAbsent) cursor.required("name or generateName is required");
   const labels = metadata ? orElse(decodeLabels(metadata.at("labels")), makeLabels([])) : makeLabels([]);

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { NetworkPolicy } from "./types.ts";
 import { decodeTexts } from "../load.ts";
+import type { NetworkPolicy } from "./types.ts";
 
 const HEAD = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: ns}\n";
 
@@ -20,7 +20,11 @@ test.each([
   ["egress too where there are egress rules", "{egress: [{}]}", { ingress: true, egress: true }],
   ["an empty egress section does not count", "{egress: []}", { ingress: true, egress: false }],
   ["a null egress section does not count", "{egress: null}", { ingress: true, egress: false }],
-  ["an empty list is defaulted like none", "{policyTypes: [], egress: [{}]}", { ingress: true, egress: true }],
+  [
+    "an empty list is defaulted like none",
+    "{policyTypes: [], egress: [{}]}",
+    { ingress: true, egress: true },
+  ],
   ["what is written holds", "{policyTypes: [Egress]}", { ingress: false, egress: true }],
   ["null is absent", "{policyTypes: null}", { ingress: true, egress: false }],
 ] as const)("governed directions: %s", (_why, spec, policyTypes) => {
@@ -63,7 +67,9 @@ test.each([
 });
 
 test("peers keep absent and empty selectors apart", () => {
-  const { policy } = decode("{ingress: [{from: [{podSelector: {}}, {namespaceSelector: {}, podSelector: null}]}]}");
+  const { policy } = decode(
+    "{ingress: [{from: [{podSelector: {}}, {namespaceSelector: {}, podSelector: null}]}]}",
+  );
   expect(policy.spec.ingress[0]?.peers).toEqual([
     { kind: "pods", path: "spec.ingress[0].from[0]", podSelector: { requirements: [] } },
     { kind: "pods", path: "spec.ingress[0].from[1]", namespaceSelector: { requirements: [] } },
@@ -71,9 +77,16 @@ test("peers keep absent and empty selectors apart", () => {
 });
 
 test("blocks are masked and canonical, and host bits are warned of", () => {
-  const { policy, issues } = decode("{egress: [{to: [{ipBlock: {cidr: 10.0.0.1/8, except: [10.1.0.0/16, 10.2.0.9/24]}}, {ipBlock: {cidr: 'FD00:0::/8'}}]}]}");
+  const { policy, issues } = decode(
+    "{egress: [{to: [{ipBlock: {cidr: 10.0.0.1/8, except: [10.1.0.0/16, 10.2.0.9/24]}}, {ipBlock: {cidr: 'FD00:0::/8'}}]}]}",
+  );
   expect(policy.spec.egress[0]?.peers).toEqual([
-    { kind: "ipBlock", path: "spec.egress[0].to[0]", cidr: "10.0.0.0/8", except: ["10.1.0.0/16", "10.2.0.0/24"] },
+    {
+      kind: "ipBlock",
+      path: "spec.egress[0].to[0]",
+      cidr: "10.0.0.0/8",
+      except: ["10.1.0.0/16", "10.2.0.0/24"],
+    },
     { kind: "ipBlock", path: "spec.egress[0].to[1]", cidr: "fd00::/8", except: [] },
   ]);
   expect(issues).toEqual([
@@ -83,11 +96,31 @@ test("blocks are masked and canonical, and host bits are warned of", () => {
 });
 
 test.each([
-  ["a port that names none is all of its protocol", "{protocol: UDP}", { protocol: "UDP", port: { kind: "all" } }],
-  ["the protocol is TCP where left out", "{port: 80}", { protocol: "TCP", port: { kind: "range", first: 80, last: 80 } }],
-  ["a range includes its ends", "{port: 80, endPort: 90}", { protocol: "TCP", port: { kind: "range", first: 80, last: 90 } }],
-  ["a range may be one port", "{port: 80, endPort: 80}", { protocol: "TCP", port: { kind: "range", first: 80, last: 80 } }],
-  ["text is a name", "{port: http, protocol: SCTP}", { protocol: "SCTP", port: { kind: "named", name: "http" } }],
+  [
+    "a port that names none is all of its protocol",
+    "{protocol: UDP}",
+    { protocol: "UDP", port: { kind: "all" } },
+  ],
+  [
+    "the protocol is TCP where left out",
+    "{port: 80}",
+    { protocol: "TCP", port: { kind: "range", first: 80, last: 80 } },
+  ],
+  [
+    "a range includes its ends",
+    "{port: 80, endPort: 90}",
+    { protocol: "TCP", port: { kind: "range", first: 80, last: 90 } },
+  ],
+  [
+    "a range may be one port",
+    "{port: 80, endPort: 80}",
+    { protocol: "TCP", port: { kind: "range", first: 80, last: 80 } },
+  ],
+  [
+    "text is a name",
+    "{port: http, protocol: SCTP}",
+    { protocol: "SCTP", port: { kind: "named", name: "http" } },
+  ],
 ] as const)("ports: %s", (_why, port, expected) => {
   const { policy, issues } = decode(`{ingress: [{ports: [${port}]}]}`);
   expect(policy.spec.ingress[0]?.ports).toEqual([{ path: "spec.ingress[0].ports[0]", ...expected }]);
@@ -118,12 +151,36 @@ test.each([
   ["{podSelector: {matchLabels: {app: 5}}}", "invalid-type", ".podSelector.matchLabels.app"],
   ["{podSelector: {matchLabels: {app: 'a b'}}}", "invalid-label-value", ".podSelector.matchLabels.app"],
   ["{podSelector: {matchLabels: {-a: b}}}", "invalid-label-key", ".podSelector.matchLabels[-a]"],
-  ["{podSelector: {matchExpressions: [{key: a, operator: In}]}}", "operator-values", ".podSelector.matchExpressions[0].values"],
-  ["{podSelector: {matchExpressions: [{key: a, operator: NotIn, values: []}]}}", "operator-values", ".podSelector.matchExpressions[0].values"],
-  ["{podSelector: {matchExpressions: [{key: a, operator: Exists, values: [b]}]}}", "operator-values", ".podSelector.matchExpressions[0].values"],
-  ["{podSelector: {matchExpressions: [{key: a, operator: in, values: [b]}]}}", "invalid-operator", ".podSelector.matchExpressions[0].operator"],
-  ["{podSelector: {matchExpressions: [{operator: Exists}]}}", "required", ".podSelector.matchExpressions[0].key"],
-  ["{podSelector: {matchExpressions: [{key: a}]}}", "invalid-operator", ".podSelector.matchExpressions[0].operator"],
+  [
+    "{podSelector: {matchExpressions: [{key: a, operator: In}]}}",
+    "operator-values",
+    ".podSelector.matchExpressions[0].values",
+  ],
+  [
+    "{podSelector: {matchExpressions: [{key: a, operator: NotIn, values: []}]}}",
+    "operator-values",
+    ".podSelector.matchExpressions[0].values",
+  ],
+  [
+    "{podSelector: {matchExpressions: [{key: a, operator: Exists, values: [b]}]}}",
+    "operator-values",
+    ".podSelector.matchExpressions[0].values",
+  ],
+  [
+    "{podSelector: {matchExpressions: [{key: a, operator: in, values: [b]}]}}",
+    "invalid-operator",
+    ".podSelector.matchExpressions[0].operator",
+  ],
+  [
+    "{podSelector: {matchExpressions: [{operator: Exists}]}}",
+    "required",
+    ".podSelector.matchExpressions[0].key",
+  ],
+  [
+    "{podSelector: {matchExpressions: [{key: a}]}}",
+    "invalid-operator",
+    ".podSelector.matchExpressions[0].operator",
+  ],
   ["{podSelector: {matchExpressions: {key: a}}}", "invalid-type", ".podSelector.matchExpressions"],
 ] as const)("the peer %s is an error and allows nothing", (peer, code, path) => {
   const { policy, issues } = decode(`{ingress: [{from: [${peer}]}]}`);
@@ -154,9 +211,15 @@ test.each([
 });
 
 test("what can be read of a rule stays", () => {
-  const { policy, issues } = decode("{ingress: [{from: [{}, {podSelector: {}}], ports: [{port: 0}, {port: 80}]}, {from: 5}, null]}");
+  const { policy, issues } = decode(
+    "{ingress: [{from: [{}, {podSelector: {}}], ports: [{port: 0}, {port: 80}]}, {from: 5}, null]}",
+  );
   expect(policy.spec.ingress).toMatchObject([
-    { path: "spec.ingress[0]", peers: [{ path: "spec.ingress[0].from[1]" }], ports: [{ path: "spec.ingress[0].ports[1]" }] },
+    {
+      path: "spec.ingress[0]",
+      peers: [{ path: "spec.ingress[0].from[1]" }],
+      ports: [{ path: "spec.ingress[0].ports[1]" }],
+    },
   ]);
   expect(issues).toEqual([
     "error empty-peer spec.ingress[0].from[0]",
@@ -168,8 +231,16 @@ test("what can be read of a rule stays", () => {
 
 test.each([
   ["a subject that cannot be read is all pods", "{podSelector: 5}", "invalid-type"],
-  ["a subject with a label twice is all pods", "{podSelector: {matchLabels: {a: b, a: c}}}", "yaml-duplicate-key"],
-  ["a subject with a wrong label is all pods", "{podSelector: {matchLabels: {a: 'x y'}}}", "invalid-label-value"],
+  [
+    "a subject with a label twice is all pods",
+    "{podSelector: {matchLabels: {a: b, a: c}}}",
+    "yaml-duplicate-key",
+  ],
+  [
+    "a subject with a wrong label is all pods",
+    "{podSelector: {matchLabels: {a: 'x y'}}}",
+    "invalid-label-value",
+  ],
 ] as const)("fails closed: %s", (_why, spec, code) => {
   const { policy, issues } = decode(spec);
   expect(policy.spec.podSelector).toEqual({ requirements: [] });
@@ -192,12 +263,16 @@ test.each([
 test("a policy without a name still isolates its namespace", () => {
   const text = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {namespace: ns}\nspec: {}\n";
   const { objects, issues } = decodeTexts([{ file: "a.yaml", text: `${text}---\n${text}` }]);
-  expect(objects.map(({ namespace, kind }) => [namespace, kind])).toEqual([["ns", "NetworkPolicy"], ["ns", "NetworkPolicy"]]);
+  expect(objects.map(({ namespace, kind }) => [namespace, kind])).toEqual([
+    ["ns", "NetworkPolicy"],
+    ["ns", "NetworkPolicy"],
+  ]);
   expect(issues.map(({ code }) => code)).toEqual(["required", "required"]);
 });
 
 test("a policy of an API version that is gone is an error and isolates", () => {
-  const text = "apiVersion: extensions/v1beta1\nkind: NetworkPolicy\nmetadata: {name: p}\nspec: {podSelector: {}}\n";
+  const text =
+    "apiVersion: extensions/v1beta1\nkind: NetworkPolicy\nmetadata: {name: p}\nspec: {podSelector: {}}\n";
   const { objects, issues } = decodeTexts([{ file: "a.yaml", text }]);
   expect(objects).toHaveLength(1);
   expect(issues).toMatchObject([
@@ -226,16 +301,40 @@ test("an unknown field is warned of, with the field that was meant", () => {
 });
 
 test.each([
-  ["{ingress: [{from: [{ipBlock: {cidr: 10.0.0.300/8}}]}]}", 'Invalid value: "10.0.0.300/8": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)'],
-  ["{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [11.0.0.0/9]}}]}]}", 'Invalid value: "11.0.0.0/9": must be a strict subset of `cidr`'],
-  ["{ingress: [{ports: [{port: 90, endPort: 80}]}]}", "Invalid value: 80: must be greater than or equal to `port`"],
-  ["{ingress: [{ports: [{port: a, endPort: 80}]}]}", "Invalid value: 80: may not be specified when `port` is non-numeric"],
-  ["{ingress: [{ports: [{endPort: 80}]}]}", "Invalid value: 80: may not be specified when `port` is not specified"],
+  [
+    "{ingress: [{from: [{ipBlock: {cidr: 10.0.0.300/8}}]}]}",
+    'Invalid value: "10.0.0.300/8": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)',
+  ],
+  [
+    "{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, except: [11.0.0.0/9]}}]}]}",
+    'Invalid value: "11.0.0.0/9": must be a strict subset of `cidr`',
+  ],
+  [
+    "{ingress: [{ports: [{port: 90, endPort: 80}]}]}",
+    "Invalid value: 80: must be greater than or equal to `port`",
+  ],
+  [
+    "{ingress: [{ports: [{port: a, endPort: 80}]}]}",
+    "Invalid value: 80: may not be specified when `port` is non-numeric",
+  ],
+  [
+    "{ingress: [{ports: [{endPort: 80}]}]}",
+    "Invalid value: 80: may not be specified when `port` is not specified",
+  ],
   ["{ingress: [{ports: [{port: 0}]}]}", "Invalid value: 0: must be between 1 and 65535, inclusive"],
-  ["{ingress: [{ports: [{protocol: tcp}]}]}", 'Unsupported value: "tcp": supported values: "TCP", "UDP", "SCTP"'],
+  [
+    "{ingress: [{ports: [{protocol: tcp}]}]}",
+    'Unsupported value: "tcp": supported values: "TCP", "UDP", "SCTP"',
+  ],
   ["{ingress: [{from: [{}]}]}", "Required value: must specify a peer"],
-  ["{podSelector: {matchExpressions: [{key: a, operator: is}]}}", 'Invalid value: "is": not a valid selector operator'],
-  ["{podSelector: {matchExpressions: [{key: a, operator: In}]}}", "Required value: must be specified when `operator` is 'In' or 'NotIn'"],
+  [
+    "{podSelector: {matchExpressions: [{key: a, operator: is}]}}",
+    'Invalid value: "is": not a valid selector operator',
+  ],
+  [
+    "{podSelector: {matchExpressions: [{key: a, operator: In}]}}",
+    "Required value: must be specified when `operator` is 'In' or 'NotIn'",
+  ],
 ] as const)("%s is refused in the API server's words", (spec, words) => {
   expect(message(spec)).toBe(words);
 });

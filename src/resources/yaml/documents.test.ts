@@ -8,7 +8,11 @@ function values(text: string): unknown[] {
 }
 
 function problems(text: string): unknown[] {
-  return parseDocuments("a.yaml", text).issues.map(({ code, position }) => [code, position?.line, position?.column]);
+  return parseDocuments("a.yaml", text).issues.map(({ code, position }) => [
+    code,
+    position?.line,
+    position?.column,
+  ]);
 }
 
 test.each([
@@ -25,11 +29,23 @@ test.each([
   ["JSON is read, tabs and all", '{\n\t"a": [1, {"b": null}]\n}', [{ a: [1, { b: null }] }]],
   ["a flow mapping is YAML, not JSON", "{a: 1, b: [x]}", [{ a: 1, b: ["x"] }]],
   ["an alias is the value of its anchor", "a: &x [1]\nb: *x\n", [{ a: [1], b: [1] }]],
-  ["a key written out wins over a merged one", "a: &x {p: 1, q: 2}\nb: {<<: *x, q: 3}\n", [{ a: { p: 1, q: 2 }, b: { p: 1, q: 3 } }]],
+  [
+    "a key written out wins over a merged one",
+    "a: &x {p: 1, q: 2}\nb: {<<: *x, q: 3}\n",
+    [{ a: { p: 1, q: 2 }, b: { p: 1, q: 3 } }],
+  ],
   ["the first of several merged mappings wins", "b: {<<: [{p: 1}, {p: 2, q: 2}]}\n", [{ b: { p: 1, q: 2 } }]],
   ["a quoted merge key is a plain key", 'b: {"<<": 1}\n', [{ b: { "<<": 1 } }]],
-  ["octal, hexadecimal and underscores are numbers", "a: [0777, 0x1F, 1_000, 0o17, 0b11, 1.5, -2]\n", [{ a: [511, 31, 1000, 15, 3, 1.5, -2] }]],
-  ["dates and versions are text", "a: [2020-01-01, 1.2.3, 10.0.0.0/8, 12:30]\n", [{ a: ["2020-01-01", "1.2.3", "10.0.0.0/8", "12:30"] }]],
+  [
+    "octal, hexadecimal and underscores are numbers",
+    "a: [0777, 0x1F, 1_000, 0o17, 0b11, 1.5, -2]\n",
+    [{ a: [511, 31, 1000, 15, 3, 1.5, -2] }],
+  ],
+  [
+    "dates and versions are text",
+    "a: [2020-01-01, 1.2.3, 10.0.0.0/8, 12:30]\n",
+    [{ a: ["2020-01-01", "1.2.3", "10.0.0.0/8", "12:30"] }],
+  ],
   ["a tag decides over the look", "a: !!str 5\nb: !!int '5'\n", [{ a: "5", b: 5 }]],
   ["null has four spellings", "{a: ~, b: null, c: , d: Null}", [{ a: null, b: null, c: null, d: null }]],
 ] as const)("%s", (_why, text, expected) => {
@@ -59,20 +75,43 @@ test.each([
   ["an anchor contains itself", "a: &b [*b]\n", "yaml-syntax", 1, 9],
   ["a key is a list", "? [a]\n: b\n", "yaml-syntax", 1, 3],
   ["brackets nest 100,000 deep", "[".repeat(100_000), "yaml-too-deep", 1, 500],
-  ["braces of JSON nest 100,000 deep", `${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}`, "yaml-too-deep", 1, 2492],
+  [
+    "braces of JSON nest 100,000 deep",
+    `${'{"a":'.repeat(100_000)}1${"}".repeat(100_000)}`,
+    "yaml-too-deep",
+    1,
+    2492,
+  ],
   ["the text is binary", "a: \0\n", "not-text", 1, 4],
 ] as const)("an error with a place: %s", (_why, text, code, line, column) => {
   expect(problems(text)[0]).toEqual([code, line, column]);
 });
 
+test("a quoted text that ends where its key begins is refused, with what to do", () => {
+  const { issues } = parseDocuments("a.yaml", "a:\n  b: '{\n    c\n  }'\n");
+  expect(issues).toMatchObject([
+    { code: "yaml-syntax", hint: expect.stringContaining("indent"), position: { line: 4 } },
+  ]);
+});
+
 test("aliases that multiply are refused before they are expanded", () => {
-  const levels = Array.from({ length: 30 }, (_, level) => `a${level + 1}: &a${level + 1} [${`*a${level}, `.repeat(9)}]`);
-  expect(problems(["a0: &a0 [x, x]", ...levels].join("\n"))).toEqual([["yaml-alias-bomb", 7, expect.any(Number)]]);
+  const levels = Array.from(
+    { length: 30 },
+    (_, level) => `a${level + 1}: &a${level + 1} [${`*a${level}, `.repeat(9)}]`,
+  );
+  expect(problems(["a0: &a0 [x, x]", ...levels].join("\n"))).toEqual([
+    ["yaml-alias-bomb", 7, expect.any(Number)],
+  ]);
 });
 
 test("merge keys that multiply are refused as well", () => {
-  const levels = Array.from({ length: 30 }, (_, level) => `a${level + 1}: &a${level + 1} {k${level}: *a${level}, <<: *a${level}, z: *a${level}}`);
-  expect(problems(["a0: &a0 {x: 1}", ...levels].join("\n"))).toEqual([["yaml-alias-bomb", expect.any(Number), expect.any(Number)]]);
+  const levels = Array.from(
+    { length: 30 },
+    (_, level) => `a${level + 1}: &a${level + 1} {k${level}: *a${level}, <<: *a${level}, z: *a${level}}`,
+  );
+  expect(problems(["a0: &a0 {x: 1}", ...levels].join("\n"))).toEqual([
+    ["yaml-alias-bomb", expect.any(Number), expect.any(Number)],
+  ]);
 });
 
 test("aliases that are merely many are read", () => {
@@ -82,7 +121,10 @@ test("aliases that are merely many are read", () => {
 test("a broken document hides neither its neighbours nor their issues", () => {
   const { documents, issues } = parseDocuments("a.yaml", "a: 1\n---\nb: [\n---\nc: 1\n---\nd: {\n");
   expect(documents.map(({ value }) => value)).toEqual([{ a: 1 }, { c: 1 }]);
-  expect(issues.map(({ code, position }) => [code, position?.line])).toEqual([["yaml-syntax", 4], ["yaml-syntax", 8]]);
+  expect(issues.map(({ code, position }) => [code, position?.line])).toEqual([
+    ["yaml-syntax", 4],
+    ["yaml-syntax", 8],
+  ]);
 });
 
 const PLACES = `# a comment

@@ -95,6 +95,14 @@ function parse(text: string): Event[] {
   return parseEvents(/^\s*[{[]/.test(text) ? text.replaceAll("\t", " ") : text, { maxDepth: MAX_DEPTH });
 }
 
+/**
+ * js-yaml keeps to YAML 1.2 where kubectl's reader does not: all lines of a quoted text or of a bracket must be indented
+ * further than the key that they belong to, the last one included.
+ */
+const HINTS: Readonly<Record<string, string>> = {
+  "deficient indentation": "indent every line of a quoted text or a bracket further than its key",
+};
+
 function describeError(error: unknown, text: string, source: DocumentSource): Issue {
   if (error instanceof ConstructError) {
     return {
@@ -120,7 +128,14 @@ function describeError(error: unknown, text: string, source: DocumentSource): Is
       hint: "indent with spaces",
     };
   }
-  return { code: "yaml-syntax", severity: "error", message: error.reason, position: source.position(offset) };
+  const hint = HINTS[error.reason];
+  return {
+    code: "yaml-syntax",
+    severity: "error",
+    message: error.reason,
+    position: source.position(offset),
+    ...(hint === undefined ? {} : { hint }),
+  };
 }
 
 /**

@@ -12,6 +12,9 @@ test.each([
   expect(path).toBe(expected);
 });
 
-test.each([["a"], ["x.y"], ["a]b"], ["a\\b"], ["[0]"], ["ключ"], ["a/b.c-d_e"]])("the key %j survives its path", (key) => {
-  expect(parsePath(keyPath(indexPath("spec", 3), key))).toEqual(["spec", "3", key]);
-});
+test.each([["a"], ["x.y"], ["a]b"], ["a\\b"], ["[0]"], ["ключ"], ["a/b.c-d_e"]])(
+  "the key %j survives its path",
+  (key) => {
+    expect(parsePath(keyPath(indexPath("spec", 3), key))).toEqual(["spec", "3", key]);
+  },
+);

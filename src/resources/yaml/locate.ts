@@ -13,6 +13,8 @@ export class EventTree {
   readonly #next: Uint32Array;
   /** By event: for an alias, the event that it stands for. */
   readonly #target: ReadonlyMap<number, number>;
+  /** By list: its items. A file of ten thousand objects is one list, and each issue in it looks up its item. */
+  readonly #items = new Map<number, readonly number[]>();
 
   constructor(events: readonly Event[], text: string) {
     this.#events = events;
@@ -78,7 +80,7 @@ export class EventTree {
   #merged(start: number, segment: string): { node: number; offset: number | undefined } | undefined {
     const node = this.#target.get(start) ?? start;
     if (this.#events[node]?.type !== EVENT_ID.SEQUENCE) return this.#child(node, segment);
-    for (let item = node + 1; this.#isNode(item); item = this.#next[item] ?? 0) {
+    for (const item of this.#listItems(node)) {
       const inside = this.#child(item, segment);
       if (inside) return inside;
     }
@@ -86,11 +88,19 @@ export class EventTree {
   }
 
   #item(sequence: number, number: number): { node: number; offset: number | undefined } | undefined {
-    let index = 0;
-    for (let item = sequence + 1; this.#isNode(item); item = this.#next[item] ?? 0) {
-      if (index++ === number) return { node: item, offset: this.#offset(item) };
+    let items = this.#items.get(sequence);
+    if (!items) {
+      items = this.#listItems(sequence);
+      this.#items.set(sequence, items);
     }
-    return undefined;
+    const item = items[number];
+    return item === undefined ? undefined : { node: item, offset: this.#offset(item) };
+  }
+
+  #listItems(sequence: number): number[] {
+    const items: number[] = [];
+    for (let item = sequence + 1; this.#isNode(item); item = this.#next[item] ?? 0) items.push(item);
+    return items;
   }
 
   #isNode(index: number): boolean {

@@ -1,0 +1,295 @@
+/**
+ * @module A cluster from objects alone: what the API server, the scheduler and the address allocator would have made of
+ * them, held in a graph that answers. Objects may be applied, deleted and labelled; `sync` brings the rest after.
+ */
+import { OpError } from "../base/errors.ts";
+import { formatIp, type Ip, parseIp } from "../base/ip.ts";
+import { PolicyGraph } from "../calc/graph.ts";
+import type { GraphDelta } from "../calc/types.ts";
+import { type NetworkPlan, type PlannedChange, planChange, planNetwork, type PodRequest } from "../network/plan.ts";
+import { fromNetworkPolicy } from "../policy/from-network-policy.ts";
+import { endpointFromPod, isFinished, podId } from "../policy/from-pod.ts";
+import type { Endpoint, Party } from "../policy/model.ts";
+import { mapService, type ServiceMapping } from "../policy/services.ts";
+import { assumedNamespaceLabels } from "../policy/world.ts";
+import { expandWorkloads } from "../resources/apps/expand-workloads.ts";
+import type { EndpointSlice, Node, Pod, Service } from "../resources/core/types.ts";
+import { applyLabels } from "../resources/labels.ts";
+import { type KubernetesObject, objectName } from "../resources/object.ts";
+import { ServiceAddresses } from "./service-addresses.ts";
+
+export interface ClusterOptions {
+  /** One CIDR a family: 192.168.0.0/16 where left out. Pods get an address of each. */
+  readonly podNetworks?: readonly string[];
+  /** How many nodes there are where no object and no pod names one. */
+  readonly nodes?: number;
+  /** Addresses that belong to no pod or node; needed where packets are real. */
+  readonly outside?: readonly string[];
+}
+
+/** What a sync changed, for those who follow: the kernel's network, its tables. */
+export interface ClusterChange {
+  /** undefined at the first sync: build the whole plan. */
+  readonly network: PlannedChange | undefined;
+  readonly graph: GraphDelta;
+  readonly services: readonly ServiceMapping[];
+}
+
+const DEFAULT_POD_NETWORKS = ["192.168.0.0/16"];
+const DEFAULT_NODES = 2;
+
+export class Cluster {
+  readonly graph: PolicyGraph = new PolicyGraph();
+  readonly #options: ClusterOptions;
+  readonly #objects = new Map<string, KubernetesObject>();
+  /** What the graph was last told, by object name. */
+  readonly #told = new Map<string, KubernetesObject>();
+  /** Labels set on pods that no object describes, since a workload's template made them. */
+  readonly #podLabels = new Map<string, Readonly<Record<string, string | null>>>();
+  readonly #serviceAddresses = new ServiceAddresses();
+  #plan: NetworkPlan | undefined;
+  #pods = new Map<string, Pod>();
+  #requests = new Map<string, string>();
+  #services: readonly ServiceMapping[] = [];
+  #byAddress = new Map<string, Party>();
+
+  constructor(options: ClusterOptions = {}) {
+    this.#options = options;
+  }
+
+  // ── objects in ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Creates or replaces. */
+  apply(objects: Iterable<KubernetesObject>): void {
+    for (const object of objects) this.#objects.set(objectName(object), object);
+  }
+
+  /** @returns whether there was one */
+  delete(ref: { readonly kind: string; readonly namespace: string; readonly name: string }): boolean {
+    return this.#objects.delete(objectName(ref));
+  }
+
+  /** As `kubectl label --overwrite`. @returns whether there was one */
+  label(
+    ref: { readonly kind: string; readonly namespace: string; readonly name: string },
+    labels: Readonly<Record<string, string | null>>,
+  ): boolean {
+    const key = objectName(ref);
+    const object = this.#objects.get(key);
+    if (object) {
+      this.#objects.set(key, applyLabels(object, labels));
+      return true;
+    }
+    if (ref.kind === "Namespace" && this.graph.namespaces.has(ref.name)) {
+      return this.#labelAssumedNamespace(ref.name, labels);
+    }
+    const id = podId(ref);
+    if (ref.kind !== "Pod" || !this.#pods.has(id)) return false;
+    this.#podLabels.set(id, { ...this.#podLabels.get(id), ...labels });
+    return true;
+  }
+
+  /** @returns what changed since the last sync. Cost: O(objects), and the graph's work for what changed */
+  sync(): ClusterChange {
+    const pods = this.#materialise();
+    const network = this.#planNetwork(pods);
+    this.#pods = pods;
+    this.#tellGraph(pods);
+    this.#services = this.#mapServices();
+    this.#byAddress = this.#indexAddresses();
+    return { network, graph: this.graph.flush(), services: this.#services };
+  }
+
+  // ── state out ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  get objects(): Iterable<KubernetesObject> {
+    return this.#objects.values();
+  }
+
+  /** Every pod there is, with those that templates made, by `namespace/name`. */
+  get pods(): ReadonlyMap<string, Pod> {
+    return this.#pods;
+  }
+
+  get services(): readonly ServiceMapping[] {
+    return this.#services;
+  }
+
+  /** @throws OpError `not-found` before the first sync */
+  get plan(): NetworkPlan {
+    if (!this.#plan) throw new OpError("the cluster was not synced yet", { code: "not-found" });
+    return this.#plan;
+  }
+
+  object(ref: { readonly kind: string; readonly namespace: string; readonly name: string }): KubernetesObject | undefined {
+    return this.#objects.get(objectName(ref));
+  }
+
+  /** Who has an address. */
+  partyAt(address: Ip): Party {
+    return this.#byAddress.get(formatIp(address)) ?? { kind: "outside", address };
+  }
+
+  // ── inside ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #labelAssumedNamespace(name: string, labels: Readonly<Record<string, string | null>>): boolean {
+    const merged = new Map(Object.entries(this.graph.namespaces.get(name) ?? {}));
+    for (const [key, value] of Object.entries(labels)) {
+      if (value === null) merged.delete(key);
+      else merged.set(key, value);
+    }
+    const source = { file: "<assumed>", locate: () => undefined };
+    this.apply([{ kind: "Namespace", apiVersion: "v1", namespace: "", name, labels: Object.fromEntries(merged), source }]);
+    return true;
+  }
+
+  #materialise(): Map<string, Pod> {
+    const pods = new Map<string, Pod>();
+    const objects = [...this.#objects.values()];
+    const given = new Set(objects.flatMap((object) => (object.kind === "Node" ? [object.name] : [])));
+    const assumed = this.#nodeNames(objects).filter((name) => !given.has(name));
+    const nodes = assumed.map((name) => ({ name, labels: {} }));
+    for (const object of objects) if (object.kind === "Pod") pods.set(podId(object), object);
+    for (const pod of expandWorkloads(objects, { nodes })) {
+      const id = podId(pod);
+      const labels = this.#podLabels.get(id);
+      if (!pods.has(id)) pods.set(id, labels ? applyLabels(pod, labels) : pod);
+    }
+    return pods;
+  }
+
+  /** Nodes that objects give, and those that pods name; where there are none, as many as the options say. */
+  #nodeNames(objects: readonly KubernetesObject[]): string[] {
+    const names = new Set<string>();
+    for (const object of objects) if (object.kind === "Node") names.add(object.name);
+    for (const object of objects) {
+      const spec = object.kind === "Pod" ? object.spec : "template" in object ? object.template.spec : undefined;
+      if (spec?.nodeName !== undefined) names.add(spec.nodeName);
+    }
+    if (names.size === 0) {
+      for (let index = 1; index <= (this.#options.nodes ?? DEFAULT_NODES); index++) names.add(`node${index}`);
+    }
+    return [...names];
+  }
+
+  #request(id: string, pod: Pod, nodes: readonly Node[]): PodRequest {
+    const selector = Object.entries(pod.spec.nodeSelector);
+    const selected = selector.length === 0 ? undefined : nodes.find(({ labels }) => selector.every(([key, value]) => labels[key] === value));
+    const node = pod.spec.nodeName ?? selected?.name;
+    return {
+      key: id,
+      ...(node !== undefined && { node }),
+      ...(pod.podIPs.length > 0 && !pod.spec.hostNetwork && { addresses: pod.podIPs }),
+      ...(pod.spec.hostNetwork && { hostNetwork: true }),
+    };
+  }
+
+  #planNetwork(pods: ReadonlyMap<string, Pod>): PlannedChange | undefined {
+    const objects = [...this.#objects.values()];
+    const nodeObjects = objects.filter((object): object is Node => object.kind === "Node");
+    const requests = new Map<string, PodRequest>();
+    for (const [id, pod] of pods) if (!isFinished(pod)) requests.set(id, this.#request(id, pod, nodeObjects));
+    const texts = new Map([...requests].map(([id, request]) => [id, JSON.stringify(request)]));
+    const before = this.#requests;
+    this.#requests = texts;
+    const names = this.#nodeNames(objects);
+    if (!this.#plan || names.some((name) => !this.#plan?.nodes.some((node) => node.name === name))) {
+      this.#plan = planNetwork({
+        nodes: names.map((name) => ({ name, addresses: nodeObjects.find((node) => node.name === name)?.addresses ?? [] })),
+        pods: [...requests.values()],
+        outside: this.#options.outside ?? [],
+        podNetworks: this.#options.podNetworks ?? DEFAULT_POD_NETWORKS,
+      });
+      return undefined;
+    }
+    const changed = planChange(this.#plan, {
+      remove: [...before].flatMap(([id, text]) => (texts.get(id) === text ? [] : [id])),
+      add: [...requests].flatMap(([id, request]) => (before.get(id) === texts.get(id) ? [] : [request])),
+    });
+    this.#plan = changed.plan;
+    return changed;
+  }
+
+  #tellGraph(pods: ReadonlyMap<string, Pod>): void {
+    this.#tellNodes();
+    for (const name of this.#told.keys()) if (!this.#objects.has(name)) this.#tellGone(name);
+    for (const [name, object] of this.#objects) {
+      if (this.#told.get(name) === object) continue;
+      this.#tell(object);
+      this.#told.set(name, object);
+    }
+    const namespaces = new Set([...this.#objects.values()].map(({ namespace }) => namespace).filter((name) => name !== ""));
+    for (const name of namespaces) {
+      if (!this.graph.namespaces.has(name)) this.graph.setNamespace(name, assumedNamespaceLabels(name));
+    }
+    const placed = new Map(this.plan.pods.map((pod) => [pod.key, pod]));
+    const endpoints = new Map<string, Endpoint>();
+    for (const [id, pod] of pods) {
+      const place = placed.get(id);
+      const addresses = (place?.addresses ?? []).flatMap((text) => parseIp(text) ?? []);
+      const endpoint = endpointFromPod(pod, { node: place?.node ?? "", addresses });
+      if (endpoint) endpoints.set(id, endpoint);
+    }
+    for (const id of this.graph.endpoints.keys()) if (!endpoints.has(id)) this.graph.setEndpoint(id, null);
+    for (const [id, endpoint] of endpoints) {
+      const known = this.graph.endpoints.get(id)?.endpoint;
+      if (!known || !sameEndpoint(known, endpoint)) this.graph.setEndpoint(id, endpoint);
+    }
+  }
+
+  #tellNodes(): void {
+    const names = new Set(this.plan.nodes.map(({ name }) => name));
+    for (const name of this.graph.nodes.keys()) if (!names.has(name)) this.graph.setNode(name, null);
+    for (const { name, addresses } of this.plan.nodes) {
+      if (!this.graph.nodes.has(name)) this.graph.setNode(name, addresses.flatMap((text) => parseIp(text) ?? []));
+    }
+  }
+
+  #tell(object: KubernetesObject): void {
+    switch (object.kind) {
+      case "Namespace":
+        return this.graph.setNamespace(object.name, object.labels);
+      case "ServiceAccount":
+        return this.graph.setServiceAccount(`${object.namespace}/${object.name}`, object.labels);
+      case "NetworkPolicy":
+        return this.graph.setPolicy(objectName(object), fromNetworkPolicy(object));
+      default:
+        return;
+    }
+  }
+
+  #tellGone(name: string): void {
+    const object = this.#told.get(name);
+    this.#told.delete(name);
+    if (object?.kind === "Namespace") this.graph.setNamespace(object.name, null);
+    if (object?.kind === "ServiceAccount") this.graph.setServiceAccount(`${object.namespace}/${object.name}`, null);
+    if (object?.kind === "NetworkPolicy") this.graph.setPolicy(name, null);
+  }
+
+  #mapServices(): ServiceMapping[] {
+    const objects = [...this.#objects.values()];
+    const services = objects.filter((object): object is Service => object.kind === "Service");
+    if (services.length === 0) return [];
+    const slices = objects.filter((object): object is EndpointSlice => object.kind === "EndpointSlice");
+    const endpoints = [...this.graph.endpoints.values()].map(({ endpoint }) => endpoint);
+    const families = this.plan.podNetworks.map((text): 4 | 6 => (text.includes(":") ? 6 : 4));
+    return services.flatMap((service) => mapService(this.#serviceAddresses.complete(service, families), endpoints, slices));
+  }
+
+  #indexAddresses(): Map<string, Party> {
+    const index = new Map<string, Party>();
+    for (const [node, addresses] of this.graph.nodes) {
+      for (const address of addresses) index.set(formatIp(address), { kind: "node", node, address });
+    }
+    for (const { endpoint } of this.graph.endpoints.values()) {
+      for (const address of endpoint.addresses) index.set(formatIp(address), { kind: "endpoint", endpoint, address });
+    }
+    return index;
+  }
+}
+
+function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
+  const plain = (endpoint: Endpoint): string =>
+    JSON.stringify({ ...endpoint, addresses: endpoint.addresses.map(formatIp), labels: Object.entries(endpoint.labels).sort() });
+  return plain(a) === plain(b);
+}

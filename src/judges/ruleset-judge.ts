@@ -1,0 +1,86 @@
+/** @module The compiled tables as a judge: each node's table, kept in step with the graph and interpreted in memory. */
+import type { Cluster, ClusterChange } from "../analysis/cluster.ts";
+import { type Question, resolveQuestion, type ResolvedQuestion } from "../analysis/question.ts";
+import { simulateConnection, type Topology } from "../nft/connection.ts";
+import { NodeRuleset } from "../nft/node-ruleset.ts";
+import { POD_INTERFACE_PREFIX, podInterfaceName } from "../network/interface-name.ts";
+import type { Flow } from "../policy/model.ts";
+import { type Judge, type Observation, questionKey } from "./judge.ts";
+import { ESTABLISHED, NEVER_OPENED } from "./model-judge.ts";
+
+/** The families that a cluster's pods have addresses of: rules are written for no other. */
+export function familiesOf(cluster: Cluster): readonly (4 | 6)[] {
+  return cluster.plan.podNetworks.map((network): 4 | 6 => (network.includes(":") ? 6 : 4)).sort();
+}
+
+export class RulesetJudge implements Judge {
+  readonly name = "ruleset";
+  #cluster: Cluster | undefined;
+  readonly #rulesets = new Map<string, NodeRuleset>();
+  readonly #opened = new Set<string>();
+
+  follow(cluster: Cluster, change: ClusterChange): void {
+    this.#cluster = cluster;
+    if (!change.network) this.#rulesets.clear();
+    for (const { name } of cluster.plan.nodes) {
+      const known = this.#rulesets.get(name);
+      const ruleset =
+        known ??
+        new NodeRuleset(cluster.graph, {
+          node: name,
+          interfaceOf: podInterfaceName,
+          podPrefix: POD_INTERFACE_PREFIX,
+          families: familiesOf(cluster),
+        });
+      if (known) known.update(change.graph);
+      else ruleset.start();
+      ruleset.setServices(change.services);
+      this.#rulesets.set(name, ruleset);
+    }
+  }
+
+  ask(questions: readonly Question[]): readonly Observation[] {
+    return questions.map((question) => this.#observe(question));
+  }
+
+  open(question: Question): boolean {
+    if (this.#observe(question).outcome !== "allow") return false;
+    this.#opened.add(questionKey(question));
+    return true;
+  }
+
+  check(question: Question): Observation {
+    return this.#opened.has(questionKey(question)) ? ESTABLISHED : NEVER_OPENED;
+  }
+
+  close(): void {
+    for (const ruleset of this.#rulesets.values()) ruleset.close();
+    this.#rulesets.clear();
+  }
+
+  #observe(question: Question): Observation {
+    if (!this.#cluster) throw new Error("asked before the first sync");
+    const cluster = this.#cluster;
+    const resolved = resolveQuestion(cluster, question);
+    const topology: Topology = {
+      tables: new Map([...this.#rulesets].map(([node, ruleset]) => [node, ruleset.table])),
+      interfaceOf: podInterfaceName,
+      uplink: "eth0",
+      partyAt: (address) => cluster.partyAt(address),
+    };
+    const outcomes = connectionsOf(resolved).map(({ flow, pick }) => simulateConnection(topology, flow, pick));
+    const allowed = outcomes.filter((outcome) => outcome.allowed).length;
+    if (outcomes.length === 0) return { outcome: "deny", because: resolved.problem ?? "" };
+    const outcome = allowed === 0 ? "deny" : allowed === outcomes.length ? "allow" : "mixed";
+    return { outcome, because: outcomes.at(-1)?.because.join("; ") ?? "" };
+  }
+}
+
+/** A Service is asked once for each backend that its translation may pick. */
+function connectionsOf({ flows, service }: ResolvedQuestion): { flow: Flow; pick: (count: number) => number }[] {
+  return flows.map((flow, index) => {
+    if (!service?.address) return { flow, pick: () => 0 };
+    const toService: Flow = { ...flow, destination: { kind: "outside", address: service.address }, destinationPort: service.port };
+    return { flow: toService, pick: () => index };
+  });
+}

@@ -1,0 +1,114 @@
+/** @module Plays a ConnectivityTest before one judge or several, and compares. */
+import { OpError } from "../base/errors.ts";
+import type { Question } from "../analysis/question.ts";
+import { Cluster, type ClusterOptions } from "../analysis/cluster.ts";
+import type { Judge, JudgeName, Observation } from "./judge.ts";
+import { questionKey } from "./judge.ts";
+import type { Stage, TestCase } from "./test-plan.ts";
+
+export interface CaseResult {
+  readonly step: string;
+  readonly judge: JudgeName;
+  readonly from: string;
+  readonly to: string;
+  readonly port: number | string | undefined;
+  readonly protocol: string;
+  readonly established: boolean;
+  readonly expected: "allow" | "deny";
+  readonly actual: Observation["outcome"];
+  readonly because: string;
+  readonly path: string;
+  readonly passed: boolean;
+}
+
+/** Two judges that answered one question differently: a fault of Tortie's, whatever was expected. */
+export interface Disagreement {
+  readonly step: string;
+  readonly path: string;
+  readonly from: string;
+  readonly to: string;
+  readonly answers: readonly { readonly judge: JudgeName; readonly actual: Observation["outcome"]; readonly because: string }[];
+}
+
+export interface TestRun {
+  readonly cases: readonly CaseResult[];
+  readonly disagreements: readonly Disagreement[];
+}
+
+/** @param onStage - told before each stage is asked, for progress */
+export async function runStages(
+  stages: readonly Stage[],
+  judges: readonly Judge[],
+  options: { readonly cluster?: ClusterOptions; readonly onStage?: (stage: Stage, cases: number) => void } = {},
+): Promise<TestRun> {
+  const cluster = new Cluster(options.cluster);
+  const cases: CaseResult[] = [];
+  const disagreements: Disagreement[] = [];
+  const opened = new Map<Judge, Set<string>>(judges.map((judge) => [judge, new Set()]));
+  for (const [index, stage] of stages.entries()) {
+    stage.change(cluster);
+    const change = cluster.sync();
+    const asked = stage.cases(cluster);
+    options.onStage?.(stage, asked.length);
+    const answers = new Map<Judge, readonly Observation[]>();
+    for (const judge of judges) {
+      await judge.follow(cluster, change);
+      answers.set(judge, await observe(judge, asked));
+      await openForLater(judge, opened.get(judge) ?? new Set(), stages.slice(index + 1));
+    }
+    collect(stage, asked, answers, cases, disagreements);
+  }
+  return { cases, disagreements };
+}
+
+async function observe(judge: Judge, cases: readonly TestCase[]): Promise<Observation[]> {
+  const fresh = cases.filter(({ established }) => !established);
+  const answers = await judge.ask(fresh.map(({ question }) => question));
+  const byCase = new Map(fresh.map((entry, index) => [entry, answers[index]]));
+  const observations: Observation[] = [];
+  for (const entry of cases) {
+    observations.push(byCase.get(entry) ?? (await judge.check(entry.question)));
+  }
+  return observations;
+}
+
+/** Connections that later steps ask about are opened as early as they can be. */
+async function openForLater(judge: Judge, opened: Set<string>, later: readonly Stage[]): Promise<void> {
+  for (const { question } of later.flatMap((stage) => stage.establishedCases)) {
+    const key = questionKey(question);
+    if (!opened.has(key) && (await tryToOpen(judge, question))) opened.add(key);
+  }
+}
+
+/** One of the pods may not be there yet. */
+async function tryToOpen(judge: Judge, question: Question): Promise<boolean> {
+  try {
+    return await judge.open(question);
+  } catch (error) {
+    if (error instanceof OpError && error.code === "not-found") return false;
+    throw error;
+  }
+}
+
+function collect(
+  stage: Stage,
+  asked: readonly TestCase[],
+  answers: ReadonlyMap<Judge, readonly Observation[]>,
+  cases: CaseResult[],
+  disagreements: Disagreement[],
+): void {
+  for (const [index, { question, expected, established, path }] of asked.entries()) {
+    const given: Disagreement["answers"][number][] = [];
+    for (const [judge, observations] of answers) {
+      const observation = observations[index];
+      if (!observation) continue;
+      const { outcome: actual, because } = observation;
+      given.push({ judge: judge.name, actual, because });
+      const { from, to, port, protocol } = question;
+      cases.push({ step: stage.name, judge: judge.name, from, to, port, protocol, established, expected, actual, because, path, passed: actual === expected });
+    }
+    if (new Set(given.map(({ actual }) => actual)).size > 1) {
+      disagreements.push({ step: stage.name, path, from: question.from, to: question.to, answers: given });
+    }
+  }
+}

@@ -1,0 +1,209 @@
+/**
+ * @module The kernel as a judge: the cluster's network in namespaces of this machine, each node's table in its own
+ * kernel tables, and real packets between them.
+ */
+import type { Cluster, ClusterChange } from "../analysis/cluster.ts";
+import { answer, probeAddress, type Question, resolveParty, resolveQuestion } from "../analysis/question.ts";
+import { OpError } from "../base/errors.ts";
+import { formatIp } from "../base/ip.ts";
+import { type Judge, type Observation, questionKey } from "../judges/judge.ts";
+import { NEVER_OPENED } from "../judges/model-judge.ts";
+import { familiesOf } from "../judges/ruleset-judge.ts";
+import { Lab } from "../linux/lab.ts";
+import type { ListenPort } from "../linux/listeners.ts";
+import type { ConnectionHandle, ProbeProtocol, ProbeRequest, ProbeResult } from "../linux/prober.ts";
+import { POD_INTERFACE_PREFIX, podInterfaceName } from "../network/interface-name.ts";
+import { NodeRuleset } from "../nft/node-ruleset.ts";
+import type { NftTable } from "../nft/table.ts";
+import type { Party } from "../policy/model.ts";
+
+/** Silence is asked about again, for so long, where the model says that an answer should have come: machines stall. */
+const SECOND_TIMEOUT_MS = 3_000;
+
+/** Connections to a Service for each of its backends: enough that each one is met, with one chance in 10,000 to miss. */
+const TRIES_PER_BACKEND = 10;
+
+const PROTOCOL: Readonly<Record<Question["protocol"], ProbeProtocol>> = { TCP: "tcp", UDP: "udp", SCTP: "sctp", ICMP: "icmp" };
+
+export class KernelJudge implements Judge {
+  readonly name = "kernel";
+  #cluster: Cluster | undefined;
+  #lab: Lab | undefined;
+  readonly #rulesets = new Map<string, NodeRuleset>();
+  readonly #connections = new Map<string, ConnectionHandle>();
+
+  /** Policy is in force before a new pod's interface comes up: tables first, links after. */
+  follow(cluster: Cluster, change: ClusterChange): void {
+    this.#cluster = cluster;
+    if (!this.#lab || !change.network) {
+      this.close();
+      this.#build(cluster, change);
+      return;
+    }
+    for (const [name, ruleset] of this.#rulesets) {
+      const changes = [...ruleset.update(change.graph), ...ruleset.setServices(change.services)];
+      if (changes.length > 0) this.#lab.node(name).nft.apply(changes);
+    }
+    this.#lab.follow(change.network);
+    this.#listen(change.network.added.map(({ key }) => key));
+  }
+
+  async ask(questions: readonly Question[]): Promise<readonly Observation[]> {
+    const probes = questions.map((question) => this.#requests(question));
+    this.#listenOutside(probes.flatMap((requests) => (Array.isArray(requests) ? requests : [])));
+    const flat = probes.flatMap((requests) => (Array.isArray(requests) ? requests : []));
+    const results = await this.lab.probe(flat);
+    let next = 0;
+    const observations: Observation[] = [];
+    for (const [index, requests] of probes.entries()) {
+      if (!Array.isArray(requests)) {
+        observations.push(requests as Observation);
+        continue;
+      }
+      const own = results.slice(next, next + requests.length);
+      next += requests.length;
+      const question = questions[index];
+      observations.push(question ? await this.#settle(question, requests, own) : observe(own));
+    }
+    return observations;
+  }
+
+  async open(question: Question): Promise<boolean> {
+    const requests = this.#requests(question);
+    if (!Array.isArray(requests)) return false;
+    const [request] = requests as readonly ProbeRequest[];
+    if (!request) return false;
+    this.#listenOutside([request]);
+    const destination = this.#destination(question);
+    // A connection needs someone who accepts it, not just a refusal that comes back.
+    if (destination?.kind === "endpoint" && request.protocol !== "icmp" && request.port !== undefined) {
+      const { flows } = resolveQuestion(this.cluster, question);
+      const port = flows[0]?.destinationPort ?? request.port;
+      this.lab.listen(destination.endpoint.id, [{ protocol: request.protocol, port }]);
+    }
+    try {
+      this.#connections.set(questionKey(question), await this.lab.openConnection(request));
+      return true;
+    } catch (error) {
+      if (error instanceof OpError) return false;
+      throw error;
+    }
+  }
+
+  async check(question: Question): Promise<Observation> {
+    const handle = this.#connections.get(questionKey(question));
+    if (!handle) return NEVER_OPENED;
+    const alive = await this.lab.checkConnection(handle, SECOND_TIMEOUT_MS);
+    return { outcome: alive ? "allow" : "deny", because: alive ? "the connection opened before carries data" : "the connection opened before is silent" };
+  }
+
+  close(): void {
+    for (const ruleset of this.#rulesets.values()) ruleset.close();
+    this.#rulesets.clear();
+    this.#connections.clear();
+    this.#lab?.close();
+    this.#lab = undefined;
+  }
+
+  /** @throws OpError `kernel-unavailable` before the first {@link follow} */
+  get lab(): Lab {
+    if (!this.#lab) throw new OpError("no network was built yet", { code: "kernel-unavailable" });
+    return this.#lab;
+  }
+
+  get cluster(): Cluster {
+    if (!this.#cluster) throw new OpError("no cluster was given yet", { code: "kernel-unavailable" });
+    return this.#cluster;
+  }
+
+  /** What each node's kernel should have, and what it has. */
+  tables(): { readonly node: string; readonly wanted: NftTable; readonly actual: NftTable | undefined }[] {
+    return [...this.#rulesets].map(([node, ruleset]) => ({ node, wanted: ruleset.table, actual: this.lab.node(node).nft.read() }));
+  }
+
+  #build(cluster: Cluster, change: ClusterChange): void {
+    const { plan } = cluster;
+    const lab = Lab.create({ ...plan, pods: [] });
+    this.#lab = lab;
+    for (const { name } of plan.nodes) {
+      const ruleset = new NodeRuleset(cluster.graph, {
+        node: name,
+        interfaceOf: podInterfaceName,
+        podPrefix: POD_INTERFACE_PREFIX,
+        families: familiesOf(cluster),
+      });
+      lab.node(name).nft.apply([...ruleset.start(), ...ruleset.setServices(change.services)]);
+      this.#rulesets.set(name, ruleset);
+    }
+    lab.follow({ plan, added: plan.pods, removed: [], addedOutside: [], routes: [] });
+    this.#listen(plan.pods.map(({ key }) => key));
+  }
+
+  #listen(keys: readonly string[]): void {
+    for (const key of keys) {
+      const pod = this.cluster.pods.get(key);
+      if (!pod) continue;
+      const ports = pod.spec.ports.map(({ port, protocol }): ListenPort => ({ protocol: PROTOCOL[protocol] as ListenPort["protocol"], port }));
+      if (ports.length > 0) this.lab.listen(key, ports);
+    }
+  }
+
+  #destination(question: Question): Party | undefined {
+    return resolveQuestion(this.cluster, question).flows[0]?.destination;
+  }
+
+  /** What to send; an observation where there is nowhere to send it to. */
+  #requests(question: Question): readonly ProbeRequest[] | Observation {
+    const resolved = resolveQuestion(this.cluster, question);
+    const to = probeAddress(resolved);
+    if (to === undefined) return { outcome: "deny", because: resolved.problem ?? "nowhere to send a packet to" };
+    const family = to.includes(":") ? 6 : 4;
+    const [flow] = resolved.flows;
+    const source = flow?.source ?? resolveParty(this.cluster, question.from).find(({ address }) => address.family === family);
+    if (!source) return { outcome: "deny", because: `${question.from} has no IPv${family} address` };
+    const port = resolved.service?.address ? resolved.service.port : flow?.destinationPort;
+    const request: ProbeRequest = {
+      from: this.#source(source),
+      to,
+      protocol: PROTOCOL[question.protocol],
+      ...(port !== undefined && { port }),
+      ...(flow?.icmp && { icmp: flow.icmp }),
+    };
+    const tries = resolved.service?.address && resolved.flows.length > 1 ? resolved.flows.length * TRIES_PER_BACKEND : 1;
+    return Array.from({ length: tries }, () => request);
+  }
+
+  #source(party: Party): ProbeRequest["from"] {
+    if (party.kind === "endpoint") return this.lab.from(party.endpoint.id, party.address.family);
+    const address = formatIp(party.address);
+    this.#ownOutside(party, address);
+    return this.lab.fromAddress(address);
+  }
+
+  #ownOutside(party: Party, address: string): void {
+    if (party.kind === "outside" && !this.lab.namespaceOf(address)) this.lab.addOutside(address);
+  }
+
+  /** An address outside the cluster has someone who answers there, so that silence means policy. */
+  #listenOutside(requests: readonly ProbeRequest[]): void {
+    for (const { to } of requests) {
+      const services = this.cluster.services.some((mapping) => mapping.addresses.some((address) => formatIp(address) === to));
+      if (!services && !this.lab.namespaceOf(to)) this.lab.addOutside(to);
+    }
+  }
+
+  async #settle(question: Question, requests: readonly ProbeRequest[], results: readonly ProbeResult[]): Promise<Observation> {
+    if (results.every(({ reachable }) => reachable)) return observe(results);
+    if (answer(this.cluster, question).outcome !== "allow") return observe(results);
+    const again = requests.filter((_, index) => results[index]?.reachable === false);
+    const second = await this.lab.probe(again.map((request) => ({ ...request, timeoutMs: SECOND_TIMEOUT_MS })));
+    return observe([...results.filter(({ reachable }) => reachable), ...second]);
+  }
+}
+
+function observe(results: readonly ProbeResult[]): Observation {
+  const reached = results.filter(({ reachable }) => reachable).length;
+  const words = [...new Set(results.map(({ outcome, detail }) => (detail === undefined ? outcome : `${outcome} (${detail})`)))];
+  const outcome = reached === 0 ? "deny" : reached === results.length ? "allow" : "mixed";
+  return { outcome, because: `packets: ${words.join(", ")}` };
+}

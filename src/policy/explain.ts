@@ -1,0 +1,234 @@
+/** @module Verdicts in words: one line for tables and logs, a short text for people, plain data for programs. */
+import { unreachable } from "../base/errors.ts";
+import { formatIp } from "../base/ip.ts";
+import { formatPosition } from "../base/issue.ts";
+import { type EntityMatch, type Flow, hasPorts, type Origin, type Party, type Policy, type PortMatch, protocolName, type Rule } from "./model.ts";
+import { formatSelector } from "./selector.ts";
+import type { Decision, DirectionVerdict, RuleMatch, Verdict } from "./verdict.ts";
+
+export function partyName(party: Party): string {
+  switch (party.kind) {
+    case "endpoint":
+      return party.endpoint.id;
+    case "node":
+      return `node ${party.node}`;
+    case "outside":
+      return formatIp(party.address);
+    default:
+      return unreachable(party);
+  }
+}
+
+/** `TCP 8080`, `ICMP type 8 code 0`, `protocol 47`. */
+export function packetName(flow: Flow): string {
+  const name = protocolName(flow.protocol);
+  if (flow.icmp) return `${name} type ${flow.icmp.type} code ${flow.icmp.code}`;
+  return hasPorts(flow.protocol) && flow.destinationPort !== undefined ? `${name} ${flow.destinationPort}` : name;
+}
+
+/** `go-demo-policy.yaml:24:7`, or "" where no file is behind the object. */
+export function originPosition(origin: Origin): string {
+  const position = origin.source.locate(origin.path);
+  return position ? formatPosition(position) : "";
+}
+
+/** The object, its path, and its place in the file. */
+export function originText(origin: Origin): string {
+  const position = originPosition(origin);
+  return [origin.object, origin.path, position && `(${position})`].filter((part) => part !== "").join(" ");
+}
+
+function portText(port: PortMatch): string {
+  if (port.kind === "named") return `port ${port.name}`;
+  return port.first === port.last ? `port ${port.first}` : `ports ${port.first}-${port.last}`;
+}
+
+function entityText(side: string, match: EntityMatch): string[] {
+  const parts: string[] = [];
+  if (match.selector) parts.push(`${side} ${formatSelector(match.selector)}`);
+  if (match.notSelector) parts.push(`${side} not ${formatSelector(match.notSelector)}`);
+  if (match.nets) parts.push(`${side} in ${match.nets.map((net) => `${formatIp(net)}/${net.prefix}`).join(", ")}`);
+  if (match.notNets) parts.push(`${side} not in ${match.notNets.map((net) => `${formatIp(net)}/${net.prefix}`).join(", ")}`);
+  if (match.ports) parts.push(`${side} ${match.ports.map(portText).join(", ") || "no port"}`);
+  if (match.notPorts) parts.push(`${side} not ${match.notPorts.map(portText).join(", ")}`);
+  return parts;
+}
+
+/** What a rule asks for, in words: `allow TCP, source (kind in {'workload'} && tier == 'frontend'), destination port 80`. */
+export function ruleText(rule: Rule): string {
+  const { match } = rule;
+  const parts = [
+    ...(match.family === undefined ? [] : [`IPv${match.family}`]),
+    ...(match.protocol === undefined ? [] : [protocolName(match.protocol)]),
+    ...(match.notProtocol === undefined ? [] : [`not ${protocolName(match.notProtocol)}`]),
+    ...(match.icmp ? [`type ${match.icmp.type}${match.icmp.code === undefined ? "" : ` code ${match.icmp.code}`}`] : []),
+    ...(match.notIcmp ? [`not type ${match.notIcmp.type}${match.notIcmp.code === undefined ? "" : ` code ${match.notIcmp.code}`}`] : []),
+    ...entityText("source", match.source),
+    ...entityText("destination", match.destination),
+  ];
+  return `${rule.action} ${parts.join(", ") || "everything"}`;
+}
+
+const EXEMPT: Readonly<Record<Extract<Decision, { kind: "exempt" }>["reason"], string>> = {
+  outside: "it is outside the cluster, where nothing is enforced",
+  node: "policies do not select nodes or pods on the host's network",
+  self: "a pod always reaches itself",
+  "own-node": "a node always reaches its own pods",
+};
+
+function subjectOf(verdict: Verdict, side: DirectionVerdict): string {
+  return partyName(side.direction === "egress" ? verdict.flow.source : verdict.flow.destination);
+}
+
+function isolatingText(isolating: readonly Policy[], show: (policy: Policy) => string): string {
+  const shown = isolating.slice(0, 3).map(show);
+  const rest = isolating.length - shown.length;
+  return rest > 0 ? `${shown.join(", ")} and ${rest} more` : shown.join(", ");
+}
+
+function sideLine(verdict: Verdict, side: DirectionVerdict): string {
+  const what = `${side.direction} of ${subjectOf(verdict, side)}`;
+  const { decision } = side;
+  switch (decision.kind) {
+    case "exempt":
+      return `${what}: ${EXEMPT[decision.reason]}`;
+    case "profile":
+      return side.allowed ? `${what}: no policy decides it, so it is open` : `${what}: its profile denies`;
+    case "rule":
+      return `${what}: ${side.allowed ? "allowed" : "denied"} by ${matchText(decision)}`;
+    case "tier-default":
+      return `${what}: isolated by ${isolatingText(decision.isolating, ({ origin }) => originText(origin))}, and no rule allows it`;
+    default:
+      return unreachable(decision);
+  }
+}
+
+function matchText(match: RuleMatch): string {
+  const port = match.port ? `, ${portText(match.port)}` : "";
+  return `${originText(match.rule.origin)}${port}`;
+}
+
+/** One line: the side that decided. An allowed connection names both sides, unless one of them has nothing to say. */
+export function becauseLine(verdict: Verdict): string {
+  const sides = [verdict.egress, verdict.ingress];
+  const denied = sides.filter((side) => !side.allowed);
+  if (denied.length > 0) return denied.map((side) => sideLine(verdict, side)).join("; ");
+  const telling = sides.filter(({ decision }) => decision.kind === "rule");
+  if (telling.length > 0) return telling.map((side) => sideLine(verdict, side)).join("; ");
+  const exempt = sides.find(({ decision }) => decision.kind === "exempt" && (decision.reason === "self" || decision.reason === "own-node"));
+  return exempt ? sideLine(verdict, exempt) : "no policy governs it on either side";
+}
+
+/** Several lines for people: the answer first, then each side with its reasons and their places. */
+export function explain(verdict: Verdict): string[] {
+  const { flow } = verdict;
+  const head = `${partyName(flow.source)} → ${partyName(flow.destination)} ${packetName(flow)}: ${verdict.allowed ? "ALLOWED" : "DENIED"}`;
+  return [head, ...sideLines(verdict, verdict.egress), ...sideLines(verdict, verdict.ingress)];
+}
+
+function sideLines(verdict: Verdict, side: DirectionVerdict): string[] {
+  const { decision } = side;
+  const label = `  ${side.direction.padEnd(7)} `;
+  const indent = " ".repeat(label.length);
+  const state = side.allowed ? "allowed" : "denied";
+  const who = subjectOf(verdict, side);
+  const passed = side.passing.map((match) => `${indent}${match.rule.action === "pass" ? "passed on" : "logged"} by ${matchText(match)}`);
+  switch (decision.kind) {
+    case "exempt":
+      return [`${label}${state}: ${EXEMPT[decision.reason]}`];
+    case "profile":
+      return [`${label}${state}: ${side.allowed ? `no policy decides the ${side.direction} of ${who}, so it is open` : `the profile of ${who} denies`}`, ...passed];
+    case "rule":
+      return [`${label}${state} by ${matchText(decision)}`, `${indent}${ruleText(decision.rule)}`, ...passed];
+    case "tier-default":
+      return [
+        `${label}${state}: ${who} is isolated, and no rule of these allows it`,
+        ...decision.isolating.map((policy) => `${indent}${originText(policy.origin)}${rulesCount(policy, side)}`),
+        ...passed,
+      ];
+    default:
+      return unreachable(decision);
+  }
+}
+
+function rulesCount(policy: Policy, side: DirectionVerdict): string {
+  const governed = policy[side.direction];
+  const count = governed.governs ? governed.rules.length : 0;
+  return count === 0 ? ": no rules" : count === 1 ? ": 1 rule, no match" : `: ${count} rules, no match`;
+}
+
+// ── for programs ────────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface OriginData {
+  readonly object: string;
+  readonly path: string;
+  readonly position: string;
+}
+
+export interface SideData {
+  readonly allowed: boolean;
+  readonly decision: Decision["kind"];
+  readonly reason?: string;
+  readonly tier?: string;
+  readonly rule?: OriginData & { readonly action: string; readonly policy: string; readonly port?: string };
+  readonly isolatedBy?: readonly OriginData[];
+  readonly passing?: readonly (OriginData & { readonly action: string })[];
+}
+
+export interface VerdictData {
+  readonly from: string;
+  readonly to: string;
+  readonly fromAddress: string;
+  readonly toAddress: string;
+  readonly protocol: string;
+  readonly port?: number;
+  readonly allowed: boolean;
+  readonly because: string;
+  readonly egress: SideData;
+  readonly ingress: SideData;
+}
+
+function originData(origin: Origin): OriginData {
+  return { object: origin.object, path: origin.path, position: originPosition(origin) };
+}
+
+function sideData(side: DirectionVerdict): SideData {
+  const { decision } = side;
+  return {
+    allowed: side.allowed,
+    decision: decision.kind,
+    ...(decision.kind === "exempt" && { reason: decision.reason }),
+    ...(decision.kind === "rule" && {
+      tier: decision.policy.tier,
+      rule: {
+        ...originData(decision.rule.origin),
+        action: decision.rule.action,
+        policy: decision.policy.id,
+        ...(decision.port && { port: portText(decision.port) }),
+      },
+    }),
+    ...(decision.kind === "tier-default" && {
+      tier: decision.tier,
+      isolatedBy: decision.isolating.map(({ origin }) => originData(origin)),
+    }),
+    ...(side.passing.length > 0 && {
+      passing: side.passing.map(({ rule }) => ({ ...originData(rule.origin), action: rule.action })),
+    }),
+  };
+}
+
+export function verdictData(verdict: Verdict): VerdictData {
+  const { flow } = verdict;
+  return {
+    from: partyName(flow.source),
+    to: partyName(flow.destination),
+    fromAddress: formatIp(flow.source.address),
+    toAddress: formatIp(flow.destination.address),
+    protocol: protocolName(flow.protocol),
+    ...(flow.destinationPort !== undefined && { port: flow.destinationPort }),
+    allowed: verdict.allowed,
+    because: becauseLine(verdict),
+    egress: sideData(verdict.egress),
+    ingress: sideData(verdict.ingress),
+  };
+}

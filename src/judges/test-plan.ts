@@ -55,8 +55,9 @@ function stageOf(step: Step, files: TestFiles): Stage {
     name: step.name,
     path: step.path,
     change: (cluster) => {
-      for (const [index] of step.apply.entries()) cluster.apply(files.applied.get(`${step.path}.apply[${index}]`) ?? []);
+      // What a step both deletes and applies is replaced.
       for (const ref of step.delete) if (!cluster.delete(ref)) throw missing(ref);
+      for (const [index] of step.apply.entries()) cluster.apply(files.applied.get(`${step.path}.apply[${index}]`) ?? []);
       // Labels are set on pods that this very step may have brought.
       if (step.label.length > 0 && step.apply.length > 0) cluster.sync();
       for (const ref of step.label) if (!cluster.label(ref, ref.labels)) throw missing(ref);

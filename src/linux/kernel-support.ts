@@ -41,7 +41,11 @@ function run(argv: readonly string[]): Run {
 /** In new namespaces, as the product itself would be. */
 function runInside(script: string): Run {
   const shell = ["sh", "-c", script];
-  return run(insidePrivateNetwork() ? ["unshare", "--net", "--", ...shell] : unshareCommand(shell, process.geteuid?.() ?? 0));
+  return run(
+    insidePrivateNetwork()
+      ? ["unshare", "--net", "--", ...shell]
+      : unshareCommand(shell, process.geteuid?.() ?? 0),
+  );
 }
 
 const PROBES: readonly {
@@ -50,12 +54,18 @@ const PROBES: readonly {
   readonly script: string;
   readonly option: string;
 }[] = [
-  { name: "veth pairs", required: true, script: "ip link add a type veth peer name b", option: "CONFIG_VETH" },
-  { name: "bridge", required: true, script: "ip link add a type bridge", option: "CONFIG_BRIDGE" },
+  {
+    name: "veth pairs",
+    required: true,
+    script: "ip link add tt0 type veth peer name tt1",
+    option: "CONFIG_VETH",
+  },
+  { name: "bridge", required: true, script: "ip link add tt0 type bridge", option: "CONFIG_BRIDGE" },
   {
     name: "nf_tables",
     required: true,
-    script: "nft 'add table inet t; add chain inet t c { type filter hook forward priority 0; }; add rule inet t c accept'",
+    script:
+      "nft 'add table inet t; add chain inet t c { type filter hook forward priority 0; }; add rule inet t c accept'",
     option: "CONFIG_NF_TABLES, CONFIG_NF_TABLES_INET",
   },
   {
@@ -74,7 +84,8 @@ const PROBES: readonly {
   {
     name: "SCTP connection tracking",
     required: false,
-    script: "test -e /proc/sys/net/netfilter/nf_conntrack_sctp_timeout_established || { nft 'add table inet t; add chain inet t c; add rule inet t c ct state new accept'; test -e /proc/sys/net/netfilter/nf_conntrack_sctp_timeout_established; }",
+    script:
+      "test -e /proc/sys/net/netfilter/nf_conntrack_sctp_timeout_established || { nft 'add table inet t; add chain inet t c; add rule inet t c ct state new accept'; test -e /proc/sys/net/netfilter/nf_conntrack_sctp_timeout_established; }",
     option: "CONFIG_NF_CT_PROTO_SCTP",
   },
   {
@@ -93,7 +104,12 @@ const PROGRAMS: readonly {
 }[] = [
   { name: "nft", version: ["nft", "--version"], package: "nftables", use: "to show the rules in force" },
   { name: "ip", version: ["ip", "-V"], package: "iproute2", use: "to look into namespaces" },
-  { name: "conntrack", version: ["conntrack", "--version"], package: "conntrack", use: "to show connections" },
+  {
+    name: "conntrack",
+    version: ["conntrack", "--version"],
+    package: "conntrack",
+    use: "to show connections",
+  },
   { name: "busybox", version: ["busybox"], package: "busybox-static", use: "for programs in pods" },
   { name: "iperf3", version: ["iperf3", "--version"], package: "iperf3", use: "for benchmarks" },
 ];
@@ -113,7 +129,9 @@ function namespaceChecks(): readonly KernelCheck[] {
       required: true,
       ok: problem === undefined,
       detail: problem ?? "loads",
-      ...(problem === undefined ? {} : { fix: `npm install koffi (prebuilt for ${process.platform}-${process.arch}?)` }),
+      ...(problem === undefined
+        ? {}
+        : { fix: `npm install koffi (prebuilt for ${process.platform}-${process.arch}?)` }),
     },
     {
       name: "unshare",
@@ -127,7 +145,9 @@ function namespaceChecks(): readonly KernelCheck[] {
       required: true,
       ok: allowed.ok,
       detail: allowed.ok ? (root ? "as root" : "without root") : allowed.line,
-      ...(allowed.ok ? {} : { fix: root ? "CAP_SYS_ADMIN is needed: run outside of the container" : USER_NAMESPACE_FIX }),
+      ...(allowed.ok
+        ? {}
+        : { fix: root ? "CAP_SYS_ADMIN is needed: run outside of the container" : USER_NAMESPACE_FIX }),
     },
   ];
 }
@@ -145,7 +165,12 @@ export function inspectKernel(): KernelReport {
   const namespaces = namespaceChecks();
   const programs = PROGRAMS.map((program): KernelCheck => {
     const found = run(program.version);
-    const check = { name: program.name, required: false, ok: found.ok, detail: found.ok ? found.line : program.use };
+    const check = {
+      name: program.name,
+      required: false,
+      ok: found.ok,
+      detail: found.ok ? found.line : program.use,
+    };
     return found.ok ? check : { ...check, fix: `apt-get install ${program.package}` };
   });
   const has = (name: string): boolean => programs.some((program) => program.name === name && program.ok);
@@ -160,7 +185,11 @@ export function inspectKernel(): KernelReport {
       required: probe.required && (tried !== undefined || !inside),
       ok: false,
       detail: tried?.line ?? (inside ? `not tried: ${program} is missing` : "not tried: no namespaces"),
-      fix: tried ? `a kernel with ${probe.option}` : inside ? `apt-get install ${program === "ip" ? "iproute2" : "nftables"}` : "first, namespaces",
+      fix: tried
+        ? `a kernel with ${probe.option}`
+        : inside
+          ? `apt-get install ${program === "ip" ? "iproute2" : "nftables"}`
+          : "first, namespaces",
     };
   });
   const checks = [

@@ -11,24 +11,47 @@
  *  pod eth0    pod eth0   /32 and /128, default route to a fixed         pod eth0
  *                         gateway with a permanent neighbour entry
  */
-import { writeFileSync } from "node:fs";
-import { OpError, must } from "../base/errors.ts";
-import { hostCidr, parseCidr } from "../base/ip.ts";
-import type { Cidr, Family } from "../base/ip.ts";
-import { planChange } from "../network/plan.ts";
+import { must, OpError } from "../base/errors.ts";
+import type { Family } from "../base/ip.ts";
 import type { NetworkChange, NetworkPlan, PlannedChange, PlannedNode, PlannedPod } from "../network/plan.ts";
-import { Listeners } from "./listeners.ts";
+import { planChange } from "../network/plan.ts";
+import type { ConnectionHandle } from "./flows.ts";
+import {
+  BRIDGE_INDEX,
+  EVERYWHERE,
+  FIRST_POD_INDEX,
+  FIRST_PORT_INDEX,
+  HOST_MAC,
+  IN_PODS,
+  macOf,
+  NODE_KIND,
+  nodeSide,
+  ON_NODES,
+  OUTSIDE_KIND,
+  outsideSide,
+  ownOutside,
+  POD_KIND,
+  podSide,
+  routeNode,
+  routeVia,
+  sysctls,
+  UPLINK,
+  UPLINK_INDEX,
+  unrouteNode,
+  uplinkSide,
+  waitOperational,
+} from "./lab-links.ts";
 import type { ListenPort } from "./listeners.ts";
-import { pause } from "./libc.ts";
+import { Listeners } from "./listeners.ts";
 import { NETLINK_ROUTE, NetlinkSocket } from "./netlink.ts";
-import { closeNetns, createNetns, inNamespace } from "./netns.ts";
 import type { Netns } from "./netns.ts";
+import { closeNetns, createNetns } from "./netns.ts";
 import { NftDriver } from "./nft-driver.ts";
 import { Poller } from "./poller.ts";
+import type { ProbeRequest, ProbeResult } from "./probe.ts";
 import { Prober } from "./prober.ts";
-import type { ConnectionHandle, ProbeRequest, ProbeResult } from "./prober.ts";
-import { RouteBatch, listLinks, runBatch } from "./rtnetlink.ts";
 import type { Mac } from "./rtnetlink.ts";
+import { RouteBatch, runBatch } from "./rtnetlink.ts";
 import { ipOf, raiseFileLimit } from "./sockets.ts";
 
 export interface LabNode {
@@ -50,86 +73,8 @@ export interface AddPodsHooks {
   readonly beforeUp?: (pods: readonly PlannedPod[]) => void;
 }
 
-const UPLINK = "eth0";
-const UPLINK_INDEX = 2;
-const BRIDGE_INDEX = 10;
-const FIRST_PORT_INDEX = 100;
-const FIRST_POD_INDEX = 1000;
-/** The far end of every pod's link. No interface has these addresses; the neighbour entries alone make them work. */
-const POD_GATEWAY: Readonly<Record<Family, string>> = { 4: "169.254.1.1", 6: "fe80::ecee:eeff:feee:eeee" };
-const HOST_MAC: Mac = Uint8Array.of(0xee, 0xee, 0xee, 0xee, 0xee, 0xee);
 /** Pods made in one go; bounded by the answers that a netlink socket without privileges can hold. */
 const POD_BATCH = 100;
-
-/** Locally administered addresses, told apart by kind and number. */
-function macOf(kind: number, number: number): Mac {
-  return Uint8Array.of(0x02, kind, (number >>> 24) & 255, (number >>> 16) & 255, (number >>> 8) & 255, number & 255);
-}
-
-const NODE_KIND = 1;
-const OUTSIDE_KIND = 2;
-const POD_KIND = 3;
-
-function sysctls(ns: Netns, settings: Readonly<Record<string, number>>): void {
-  inNamespace(ns, () => {
-    for (const [name, value] of Object.entries(settings)) {
-      try {
-        writeFileSync(`/proc/sys/net/${name}`, `${value}`);
-      } catch {
-        // Not every kernel has every one; those that matter are seen to work by the first packet.
-      }
-    }
-  });
-}
-
-/** ICMP answers are rate limited by default, which would make reachable look silent. */
-const EVERYWHERE = {
-  "ipv4/conf/all/rp_filter": 0,
-  "ipv4/conf/default/rp_filter": 0,
-  "ipv4/icmp_ratelimit": 0,
-  "ipv4/icmp_msgs_per_sec": 1_000_000,
-  "ipv4/icmp_msgs_burst": 1_000_000,
-  "ipv6/icmp/ratelimit": 0,
-  // IN6_ADDR_GEN_MODE_NONE: no link-local addresses, so no duplicate detection and no multicast noise.
-  "ipv6/conf/default/addr_gen_mode": 1,
-  "ipv6/conf/default/accept_dad": 0,
-};
-
-const ON_NODES = {
-  ...EVERYWHERE,
-  "ipv4/ip_forward": 1,
-  "ipv6/conf/all/forwarding": 1,
-  "ipv6/conf/default/forwarding": 1,
-  "ipv4/conf/all/send_redirects": 0,
-  "ipv4/conf/default/send_redirects": 0,
-};
-
-const IN_PODS = {
-  ...EVERYWHERE,
-  // A pod may reach itself through a Service: its own address as the source of a packet that comes in.
-  "ipv4/conf/all/accept_local": 1,
-};
-
-const DEFAULT_ROUTE: Readonly<Record<Family, Cidr>> = {
-  4: { family: 4, bits: 0n, prefix: 0 },
-  6: { family: 6, bits: 0n, prefix: 0 },
-};
-
-const cidrOf = (text: string): Cidr => must(parseCidr(text), `a CIDR, not ${text}`).cidr;
-
-const OPERATIONAL_TIMEOUT_MS = 5000;
-
-function waitOperational(sockets: readonly { readonly socket: NetlinkSocket; readonly name: string }[]): void {
-  const deadline = performance.now() + OPERATIONAL_TIMEOUT_MS;
-  for (const { socket, name } of sockets) {
-    while (!listLinks(socket).every((link) => link.name === "lo" || !link.up || link.operational)) {
-      if (performance.now() > deadline) {
-        throw new OpError(`the links of ${name} do not come up`, { code: "netlink-failed", facts: { name } });
-      }
-      pause(1);
-    }
-  }
-}
 
 export class Lab {
   #plan: NetworkPlan;
@@ -178,7 +123,11 @@ export class Lab {
     sysctls(this.#fabric, EVERYWHERE);
     runBatch(this.#fabric, new RouteBatch().addBridge("fabric", BRIDGE_INDEX).up(BRIDGE_INDEX));
     sysctls(this.#outside, EVERYWHERE);
-    this.#plug(this.#outside, { name: "outside", portIndex: FIRST_PORT_INDEX - 1, mac: macOf(OUTSIDE_KIND, 0) });
+    this.#plug(this.#outside, {
+      name: "outside",
+      portIndex: FIRST_PORT_INDEX - 1,
+      mac: macOf(OUTSIDE_KIND, 0),
+    });
     for (const node of plan.nodes) {
       const namespace = createNetns(`node ${node.name}`);
       sysctls(namespace, ON_NODES);
@@ -190,11 +139,15 @@ export class Lab {
         mac: macOf(NODE_KIND, node.index),
       });
     }
-    this.#addressOutside(plan);
-    for (const node of plan.nodes) this.#addressNode(plan, node);
-    const sockets = [this.#fabric, this.#outside, ...[...this.#nodes.values()].map((node) => node.namespace)].map(
-      (ns) => ({ socket: NetlinkSocket.open(ns, NETLINK_ROUTE), name: ns.name }),
-    );
+    for (const address of [...plan.outsideGateways, ...plan.outside])
+      this.#owners.set(address, this.#outside);
+    runBatch(this.#outside, outsideSide(plan));
+    for (const node of plan.nodes) runBatch(this.node(node.name).namespace, uplinkSide(plan, node));
+    const sockets = [
+      this.#fabric,
+      this.#outside,
+      ...[...this.#nodes.values()].map((node) => node.namespace),
+    ].map((ns) => ({ socket: NetlinkSocket.open(ns, NETLINK_ROUTE), name: ns.name }));
     try {
       waitOperational(sockets);
     } finally {
@@ -217,71 +170,6 @@ export class Lab {
     runBatch(this.#fabric, new RouteBatch().setMaster(port.portIndex, BRIDGE_INDEX).up(port.portIndex));
   }
 
-  /** Every address on the bridge is a host route with a permanent neighbour: no ARP that a policy could break. */
-  #addressOutside(plan: NetworkPlan): void {
-    const batch = new RouteBatch();
-    for (const gateway of plan.outsideGateways) {
-      const ip = ipOf(gateway);
-      batch.addAddress(UPLINK_INDEX, ip, hostCidr(ip).prefix);
-      this.#owners.set(gateway, this.#outside);
-    }
-    for (const node of plan.nodes) this.#reach(batch, node.addresses, macOf(NODE_KIND, node.index));
-    for (const node of plan.nodes) {
-      for (const block of node.blocks) this.#routeVia(batch, block, node);
-    }
-    for (const node of plan.nodes) {
-      for (const route of node.routes) {
-        const owner = plan.nodes.find((other) => other.addresses.includes(route.via));
-        if (owner) this.#routeVia(batch, route.to, owner);
-      }
-    }
-    for (const address of plan.outside) this.#ownOutside(batch, address);
-    runBatch(this.#outside, batch);
-  }
-
-  #ownOutside(batch: RouteBatch, address: string): void {
-    const ip = ipOf(address);
-    batch.addAddress(1, ip, hostCidr(ip).prefix);
-    this.#owners.set(address, this.#outside);
-  }
-
-  #reach(batch: RouteBatch, addresses: readonly string[], mac: Mac): void {
-    for (const address of addresses) {
-      const ip = ipOf(address);
-      batch.addRoute({ to: hostCidr(ip), device: UPLINK_INDEX }).addNeighbour(UPLINK_INDEX, ip, mac);
-    }
-  }
-
-  #routeVia(batch: RouteBatch, to: string, node: PlannedNode): void {
-    const cidr = cidrOf(to);
-    const via = node.addresses.map(ipOf).find((ip) => ip.family === cidr.family);
-    if (via) batch.addRoute({ to: cidr, via, device: UPLINK_INDEX, onlink: true });
-  }
-
-  #addressNode(plan: NetworkPlan, node: PlannedNode): void {
-    const { namespace } = this.node(node.name);
-    const batch = new RouteBatch();
-    for (const address of node.addresses) batch.addAddress(UPLINK_INDEX, ipOf(address), hostCidr(ipOf(address)).prefix);
-    for (const other of plan.nodes) {
-      if (other !== node) this.#reach(batch, other.addresses, macOf(NODE_KIND, other.index));
-    }
-    this.#reach(batch, plan.outsideGateways, macOf(OUTSIDE_KIND, 0));
-    for (const gateway of plan.outsideGateways) {
-      const via = ipOf(gateway);
-      batch.addRoute({ to: DEFAULT_ROUTE[via.family], via, device: UPLINK_INDEX, onlink: true });
-    }
-    this.#routeNode(batch, node.routes, node.blocks);
-    runBatch(namespace, batch);
-  }
-
-  #routeNode(batch: RouteBatch, routes: PlannedNode["routes"], blocks: readonly string[]): void {
-    for (const route of routes) {
-      batch.addRoute({ to: cidrOf(route.to), via: ipOf(route.via), device: UPLINK_INDEX, onlink: true });
-    }
-    // What no pod of a block has goes nowhere; by the default route it would come back for ever.
-    for (const block of blocks) batch.addRoute({ to: cidrOf(block), blackhole: true });
-  }
-
   #buildPods(pods: readonly PlannedPod[], hooks: AddPodsHooks): void {
     for (const pod of pods) {
       if (pod.interface !== undefined) continue;
@@ -296,7 +184,8 @@ export class Lab {
       this.#createLink(pod, namespace);
     }
     hooks.beforeUp?.(pods);
-    for (let start = 0; start < linked.length; start += POD_BATCH) this.#upPods(linked.slice(start, start + POD_BATCH));
+    for (let start = 0; start < linked.length; start += POD_BATCH)
+      this.#upPods(linked.slice(start, start + POD_BATCH));
   }
 
   #createLink(pod: PlannedPod, namespace: Netns): void {
@@ -321,39 +210,17 @@ export class Lab {
       pod,
     }));
     try {
-      for (const { socket, pod } of sockets) this.#podSide(pod).run(socket);
+      for (const { socket, pod } of sockets) podSide(pod).run(socket);
       const batches = new Map<string, RouteBatch>();
       for (const pod of pods) {
         const batch = batches.get(pod.node) ?? new RouteBatch();
         batches.set(pod.node, batch);
-        this.#nodeSide(batch, pod);
+        nodeSide(batch, pod);
       }
       for (const [node, batch] of batches) runBatch(this.node(node).namespace, batch);
       waitOperational(sockets);
     } finally {
       for (const { socket } of sockets) socket.close();
-    }
-  }
-
-  #podSide(pod: PlannedPod): RouteBatch {
-    const batch = new RouteBatch().up(1).up(UPLINK_INDEX);
-    for (const address of pod.addresses) {
-      const ip = ipOf(address);
-      const gateway = ipOf(POD_GATEWAY[ip.family]);
-      batch
-        .addAddress(UPLINK_INDEX, ip, hostCidr(ip).prefix)
-        .addNeighbour(UPLINK_INDEX, gateway, HOST_MAC)
-        .addRoute({ to: DEFAULT_ROUTE[ip.family], via: gateway, device: UPLINK_INDEX, onlink: true });
-    }
-    return batch;
-  }
-
-  #nodeSide(batch: RouteBatch, pod: PlannedPod): void {
-    const index = FIRST_POD_INDEX + pod.index;
-    batch.up(index);
-    for (const address of pod.addresses) {
-      const ip = ipOf(address);
-      batch.addRoute({ to: hostCidr(ip), device: index }).addNeighbour(index, ip, macOf(POD_KIND, pod.index));
     }
   }
 
@@ -410,25 +277,23 @@ export class Lab {
 
   #reroute(planned: PlannedChange): void {
     const outside = new RouteBatch();
-    for (const address of planned.addedOutside) this.#ownOutside(outside, address);
+    for (const address of planned.addedOutside) {
+      ownOutside(outside, address);
+      this.#owners.set(address, this.#outside);
+    }
     for (const change of planned.routes) {
-      const node = must(
+      const plan = must(
         planned.plan.nodes.find((one) => one.name === change.node),
         "a planned node",
       );
-      for (const block of change.addedBlocks) this.#routeVia(outside, block, node);
-      for (const route of change.added) {
-        const owner = planned.plan.nodes.find((one) => one.addresses.includes(route.via));
-        if (owner) this.#routeVia(outside, route.to, owner);
-      }
+      for (const to of change.removedSingles) routeVia(outside, { to, node: plan, remove: true });
+      for (const to of [...change.addedBlocks, ...change.addedSingles]) routeVia(outside, { to, node: plan });
       const batch = new RouteBatch();
-      for (const route of change.removed) {
-        batch.deleteRoute({ to: cidrOf(route.to), via: ipOf(route.via), device: UPLINK_INDEX, onlink: true });
-      }
-      this.#routeNode(batch, change.added, change.addedBlocks);
-      const { namespace, nft } = this.node(change.node);
-      runBatch(namespace, batch);
-      this.#nodes.set(change.node, { plan: node, namespace, nft, uplink: UPLINK });
+      unrouteNode(batch, change.removed);
+      routeNode(batch, change.added, change.addedBlocks);
+      const node = this.node(change.node);
+      runBatch(node.namespace, batch);
+      this.#nodes.set(change.node, { ...node, plan });
     }
     runBatch(this.#outside, outside);
   }
@@ -470,7 +335,10 @@ export class Lab {
     const { plan, namespace } = this.pod(key);
     const address = plan.addresses.find((text) => ipOf(text).family === family);
     if (address === undefined) {
-      throw new OpError(`pod ${key} has no IPv${family} address`, { code: "not-found", facts: { pod: key, family } });
+      throw new OpError(`pod ${key} has no IPv${family} address`, {
+        code: "not-found",
+        facts: { pod: key, family },
+      });
     }
     return { namespace, address };
   }
@@ -478,7 +346,8 @@ export class Lab {
   /** A node or outside address as the source of a probe. */
   fromAddress(address: string): ProbeRequest["from"] {
     const namespace = this.#owners.get(address);
-    if (!namespace) throw new OpError(`nobody has address ${address}`, { code: "not-found", facts: { address } });
+    if (!namespace)
+      throw new OpError(`nobody has address ${address}`, { code: "not-found", facts: { address } });
     return { namespace, address };
   }
 
@@ -504,15 +373,15 @@ export class Lab {
   }
 
   openConnection(request: ProbeRequest): Promise<ConnectionHandle> {
-    return this.#prober.openConnection(request);
+    return this.#prober.flows.open(request);
   }
 
   checkConnection(handle: ConnectionHandle, timeoutMs?: number): Promise<boolean> {
-    return this.#prober.checkConnection(handle, timeoutMs);
+    return this.#prober.flows.check(handle, timeoutMs);
   }
 
   closeConnection(handle: ConnectionHandle): void {
-    this.#prober.closeConnection(handle);
+    this.#prober.flows.close(handle);
   }
 
   /** Closes every socket and lets go of every namespace; the kernel takes them down within a second or so. */

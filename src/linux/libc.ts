@@ -5,8 +5,8 @@
  */
 import { createRequire } from "node:module";
 import { constants as osConstants } from "node:os";
+import type { Facts, FailureCode } from "../base/errors.ts";
 import { OpError } from "../base/errors.ts";
-import type { FailureCode, Facts } from "../base/errors.ts";
 
 type Koffi = typeof import("koffi").default;
 
@@ -21,9 +21,23 @@ export interface Libc {
   listen(fd: number, backlog: number): number;
   accept4(fd: number, address: null, length: null, flags: number): number;
   send(fd: number, bytes: Uint8Array, length: number, flags: number): number;
-  sendto(fd: number, bytes: Uint8Array, length: number, flags: number, to: Uint8Array, toLength: number): number;
+  sendto(
+    fd: number,
+    bytes: Uint8Array,
+    length: number,
+    flags: number,
+    to: Uint8Array,
+    toLength: number,
+  ): number;
   recv(fd: number, bytes: Uint8Array, length: number, flags: number): number;
-  recvfrom(fd: number, bytes: Uint8Array, length: number, flags: number, from: Uint8Array, fromLength: Int32Array): number;
+  recvfrom(
+    fd: number,
+    bytes: Uint8Array,
+    length: number,
+    flags: number,
+    from: Uint8Array,
+    fromLength: Int32Array,
+  ): number;
   recvmsg(fd: number, header: Uint8Array, flags: number): number;
   setsockopt(fd: number, level: number, option: number, value: Uint8Array, length: number): number;
   getsockopt(fd: number, level: number, option: number, value: Int32Array, length: Int32Array): number;
@@ -46,7 +60,8 @@ const SIGNATURES: Readonly<Record<keyof Libc, string>> = {
   listen: "int listen(int fd, int backlog)",
   accept4: "int accept4(int fd, void *address, void *length, int flags)",
   send: "long send(int fd, const uint8_t *bytes, long length, int flags)",
-  sendto: "long sendto(int fd, const uint8_t *bytes, long length, int flags, const uint8_t *to, int toLength)",
+  sendto:
+    "long sendto(int fd, const uint8_t *bytes, long length, int flags, const uint8_t *to, int toLength)",
   recv: "long recv(int fd, uint8_t *bytes, long length, int flags)",
   recvfrom: "long recvfrom(int fd, uint8_t *bytes, long length, int flags, uint8_t *from, int *fromLength)",
   recvmsg: "long recvmsg(int fd, uint8_t *header, int flags)",
@@ -102,7 +117,9 @@ export function koffiProblem(): string | undefined {
     return undefined;
   } catch (error) {
     if (!(error instanceof OpError)) throw error;
-    return error.cause instanceof Error ? (error.cause.message.split("\n")[0] ?? error.message) : error.message;
+    return error.cause instanceof Error
+      ? (error.cause.message.split("\n")[0] ?? error.message)
+      : error.message;
   }
 }
 
@@ -116,7 +133,9 @@ export function errno(): number {
   return load().koffi.errno();
 }
 
-const NAMES = new Map<number, string>(Object.entries(osConstants.errno).map(([name, number]) => [number, name]));
+const NAMES = new Map<number, string>(
+  Object.entries(osConstants.errno).map(([name, number]) => [number, name]),
+);
 
 export function errnoName(number: number): string {
   return NAMES.get(number) ?? `errno ${number}`;
@@ -127,7 +146,12 @@ export function errnoName(number: number): string {
  * @param attempt - what was being done, as in "open a socket"
  * @throws OpError `code`, `netlink-failed` where none is given
  */
-export function checked(result: number, attempt: string, code: FailureCode = "netlink-failed", facts: Facts = {}): number {
+export function checked(
+  result: number,
+  attempt: string,
+  code: FailureCode = "netlink-failed",
+  facts: Facts = {},
+): number {
   if (result >= 0) return result;
   const number = errno();
   throw new OpError(`cannot ${attempt}: ${errnoName(number)}`, {

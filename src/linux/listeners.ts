@@ -2,6 +2,8 @@
  * @module One process listens in all pods: a listening socket costs 5 kB and no process. The kernel completes TCP
  * handshakes; what arrives is sent back, so that an established connection can be tried again later.
  */
+
+import { OpError } from "../base/errors.ts";
 import {
   EPOLLERR,
   EPOLLHUP,
@@ -10,17 +12,16 @@ import {
   IPPROTO_UDP,
   MSG_DONTWAIT,
   MSG_NOSIGNAL,
+  SO_REUSEADDR,
   SOCK_CLOEXEC,
   SOCK_DGRAM,
   SOCK_NONBLOCK,
   SOCK_STREAM,
   SOL_SOCKET,
-  SO_REUSEADDR,
 } from "./constants.ts";
-import { OpError } from "../base/errors.ts";
 import { errno, errnoName, libc } from "./libc.ts";
-import { inNamespace } from "./netns.ts";
 import type { Netns } from "./netns.ts";
+import { inNamespace } from "./netns.ts";
 import type { Poller } from "./poller.ts";
 import type { RawSockets } from "./raw-sockets.ts";
 import { bothFamilies, ipOf, openSocket, resetOnClose, socketAddress } from "./sockets.ts";
@@ -60,8 +61,8 @@ export class Listeners {
   /** Listens; a port that is listened on already stays as it is. @throws OpError `kernel-refused` */
   listen(place: ListenPlace, ports: readonly ListenPort[]): void {
     const { namespace } = place;
-    let sockets = this.#sockets.get(namespace);
-    if (!sockets) this.#sockets.set(namespace, (sockets = new Map()));
+    const sockets = this.#sockets.get(namespace) ?? new Map<string, number>();
+    this.#sockets.set(namespace, sockets);
     for (const { protocol, port } of ports) {
       if (protocol === "sctp") {
         this.#raw.listenSctp(namespace, place.addresses, port);
@@ -72,7 +73,11 @@ export class Listeners {
         if (sockets.has(name)) continue;
         const fd = inNamespace(namespace, () => this.#open(protocol, address, port));
         sockets.set(name, fd);
-        this.#poller.add(fd, EPOLLIN, protocol === "tcp" ? () => this.#accept(namespace, fd) : () => this.#echo(fd));
+        this.#poller.add(
+          fd,
+          EPOLLIN,
+          protocol === "tcp" ? () => this.#accept(namespace, fd) : () => this.#echo(fd),
+        );
       }
     }
   }

@@ -21,8 +21,8 @@ import {
   SOL_SOCKET,
 } from "./constants.ts";
 import { checked, errno, errnoName, libc } from "./libc.ts";
-import { inNamespace } from "./netns.ts";
 import type { Netns } from "./netns.ts";
+import { inNamespace } from "./netns.ts";
 
 export const NETLINK_ROUTE = 0;
 export const NETLINK_NETFILTER = 12;
@@ -295,7 +295,10 @@ export class NetlinkSocket {
       const length = libc().recv(this.fd, receiveBuffer, receiveBuffer.length, flags | MSG_TRUNC);
       if (length >= 0) {
         if (length <= receiveBuffer.length) return receiveBuffer.subarray(0, length);
-        throw new OpError("a netlink answer was larger than its buffer", { code: "netlink-failed", facts: { length } });
+        throw new OpError("a netlink answer was larger than its buffer", {
+          code: "netlink-failed",
+          facts: { length },
+        });
       }
       const number = errno();
       if (number === EAGAIN) return undefined;
@@ -309,12 +312,16 @@ export class NetlinkSocket {
    * Sends messages, of which at least the last asks for an acknowledgement, and reads what is answered.
    * @returns refusals in the order in which the kernel met them
    */
-  transact(bytes: Uint8Array): { readonly refusals: readonly NetlinkRefusal[]; readonly acknowledged: number } {
+  transact(bytes: Uint8Array): {
+    readonly refusals: readonly NetlinkRefusal[];
+    readonly acknowledged: number;
+  } {
     while (this.receive(MSG_DONTWAIT)) {
       // Left-overs of an interrupted dump.
     }
     const failed = this.send(bytes);
-    if (failed !== 0) return { refusals: [{ sequence: 0, errno: failed, message: undefined }], acknowledged: 0 };
+    if (failed !== 0)
+      return { refusals: [{ sequence: 0, errno: failed, message: undefined }], acknowledged: 0 };
     const refusals: NetlinkRefusal[] = [];
     let acknowledged = 0;
     for (let answer = this.receive(MSG_DONTWAIT); answer; answer = this.receive(MSG_DONTWAIT)) {

@@ -46,7 +46,12 @@ export function netnsInode(ns: Netns): number {
 /** A new, empty namespace: loopback is down, and every sysctl is at its default. The caller closes it. */
 export function createNetns(name: string): Netns {
   const back = entered ?? homeNetns();
-  checked(libc().unshare(CLONE_NEWNET), "create a network namespace (unshare CLONE_NEWNET)", "kernel-unavailable", { name });
+  checked(
+    libc().unshare(CLONE_NEWNET),
+    "create a network namespace (unshare CLONE_NEWNET)",
+    "kernel-unavailable",
+    { name },
+  );
   try {
     return openCurrent(name);
   } finally {
@@ -63,7 +68,9 @@ export function inNamespace<T>(ns: Netns, fn: () => T): T {
   const before = entered;
   const back = before ?? homeNetns();
   if (back.fd === ns.fd) return fn();
-  checked(libc().setns(ns.fd, CLONE_NEWNET), `enter network namespace ${ns.name}`, "netns-gone", { name: ns.name });
+  checked(libc().setns(ns.fd, CLONE_NEWNET), `enter network namespace ${ns.name}`, "netns-gone", {
+    name: ns.name,
+  });
   entered = ns;
   try {
     const result = fn();

@@ -2,11 +2,10 @@
  * @module One spelling for rules that are the same to the kernel, so that a table read back can be compared with the
  * table wanted.
  */
-import { formatCidr, formatIp, parseCidr, parseIp } from "../base/ip.ts";
-import { WIDTH } from "../base/ip.ts";
+import { formatCidr, formatIp, parseCidr, parseIp, WIDTH } from "../base/ip.ts";
 import type { NftField, NftRule, NftStatement, NftTable } from "../nft/table.ts";
-import { FIELDS } from "./nft-fields.ts";
 import type { FieldGuard } from "./nft-fields.ts";
+import { FIELDS } from "./nft-fields.ts";
 
 /** nft ends a comment at the first quote and knows no escape; 128 bytes is its limit. */
 export function canonicalComment(text: string): string {
@@ -22,7 +21,9 @@ export function guardOf(statement: NftStatement): FieldGuard | undefined {
       return FIELDS[statement.field].guard;
     case "lookup":
     case "verdict-map":
-      return statement.fields.map((field: NftField) => FIELDS[field].guard).find((guard) => guard !== undefined);
+      return statement.fields
+        .map((field: NftField) => FIELDS[field].guard)
+        .find((guard) => guard !== undefined);
     default:
       return undefined;
   }
@@ -36,7 +37,12 @@ function canonicalStatement(statement: NftStatement): NftStatement {
       const parsed = parseCidr(statement.cidr);
       if (!parsed) return statement;
       if (parsed.cidr.prefix === WIDTH[parsed.cidr.family]) {
-        return { kind: "compare", field: statement.field, equal: statement.inside, value: formatIp(parsed.cidr) };
+        return {
+          kind: "compare",
+          field: statement.field,
+          equal: statement.inside,
+          value: formatIp(parsed.cidr),
+        };
       }
       return { ...statement, cidr: formatCidr(parsed.cidr) };
     }
@@ -51,7 +57,11 @@ function canonicalStatement(statement: NftStatement): NftStatement {
     case "ct-state":
       return { kind: "ct-state", states: STATE_ORDER.filter((state) => statement.states.includes(state)) };
     case "mark-set":
-      return { kind: "mark-set", mask: statement.mask >>> 0, value: (statement.value & statement.mask) >>> 0 };
+      return {
+        kind: "mark-set",
+        mask: statement.mask >>> 0,
+        value: (statement.value & statement.mask) >>> 0,
+      };
     case "mark-test":
       return { kind: "mark-test", mask: statement.mask >>> 0, value: statement.value >>> 0 };
     default:

@@ -1,15 +1,16 @@
 /**
- * @module Rules and sets as the kernel dumps them, back into data. What our vocabulary cannot say makes the rule
- * "foreign", which equals no wanted rule: it is replaced, never guessed at.
+ * @module Rules as the kernel dumps them, back into data. What our vocabulary cannot say makes the rule "foreign",
+ * which equals no wanted rule: it is replaced, never guessed at.
  */
 import { must } from "../base/errors.ts";
-import { WIDTH, formatCidr, formatIp, ipFromBytes } from "../base/ip.ts";
-import type { Ip } from "../base/ip.ts";
-import type { NftField, NftKey, NftRule, NftStatement, NftType, NftVerdict } from "../nft/table.ts";
+import { formatCidr, formatIp, ipFromBytes } from "../base/ip.ts";
+import type { NftField, NftRule, NftStatement, NftVerdict } from "../nft/table.ts";
 import { eachAttribute, parseAttributes } from "./netlink.ts";
 import { canonicalRule } from "./nft-canonical.ts";
 import { FIELDS, fieldValue } from "./nft-fields.ts";
 import * as N from "./nft-names.ts";
+import type { Slot } from "./nft-registers.ts";
+import { Foreign, foreign, isAddress, maskLength, slotIndex } from "./nft-registers.ts";
 
 export function text(bytes: Buffer | undefined): string {
   return bytes?.toString("latin1").replace(/\0.*$/s, "") ?? "";
@@ -37,22 +38,6 @@ export function decodeVerdict(bytes: Buffer): NftVerdict | undefined {
       return undefined;
   }
 }
-
-/** What a register holds: fields side by side from its first byte, or what a statement has made of it. */
-type Slot =
-  | { readonly holds: "fields"; readonly fields: readonly NftField[] }
-  | { readonly holds: "prefix"; readonly field: NftField; readonly length: number }
-  | { readonly holds: "masked"; readonly of: Slot; readonly mask: Buffer; readonly xor: Buffer }
-  | { readonly holds: "ct"; readonly key: number }
-  | { readonly holds: "bytes"; readonly bytes: Buffer }
-  | { readonly holds: "random"; readonly modulus: number }
-  | { readonly holds: "backends"; readonly map: string };
-
-class Foreign extends Error {}
-
-const foreign = (): never => {
-  throw new Foreign();
-};
 
 const FIELD_NAMES = Object.keys(FIELDS) as NftField[];
 
@@ -88,10 +73,11 @@ class RuleReader {
       const field = FIELD_NAMES.find((name) => {
         const { load, guard, width } = FIELDS[name];
         if (load.from !== "payload" || load.base !== base || load.offset !== at) return false;
-        if (guard?.field === "protocol" ? guard.value !== this.#protocol : this.#icmp() && base === 2) return false;
+        if (guard?.field === "protocol" ? guard.value !== this.#protocol : this.#icmp() && base === 2)
+          return false;
         return at + width <= offset + length || fields.length === 0;
       });
-      if (!field) return foreign();
+      if (!field) foreign();
       const { width } = FIELDS[field];
       if (at + width > offset + length) return { holds: "prefix", field, length };
       fields.push(field);
@@ -127,7 +113,7 @@ class RuleReader {
     for (const field of fields) {
       const { width, form } = FIELDS[field];
       if (form === "interface" && data.length < width) {
-        if (!equal || (field !== "in-interface" && field !== "out-interface")) return foreign();
+        if (!equal || (field !== "in-interface" && field !== "out-interface")) foreign();
         this.statements.push({ kind: "interface-prefix", field, prefix: data.toString("latin1") });
         return;
       }
@@ -139,7 +125,7 @@ class RuleReader {
   }
 
   #comparePrefix(field: NftField, inside: boolean, bytes: Buffer, prefix: number): void {
-    if (!isAddress(field)) return foreign();
+    if (!isAddress(field)) foreign();
     const { width } = FIELDS[field];
     const full = Buffer.alloc(width);
     full.set(bytes);
@@ -149,26 +135,26 @@ class RuleReader {
 
   #compareMasked(slot: Extract<Slot, { holds: "masked" }>, op: number, data: Buffer): void {
     const { of, mask, xor } = slot;
-    if (!xor.every((byte) => byte === 0)) return foreign();
+    if (!xor.every((byte) => byte === 0)) foreign();
     if (of.holds === "ct") {
       const bits = mask.readUInt32LE(0);
-      if (op !== N.NFT_CMP_NEQ || data.readUInt32LE(0) !== 0) return foreign();
+      if (op !== N.NFT_CMP_NEQ || data.readUInt32LE(0) !== 0) foreign();
       if (of.key === N.NFT_CT_STATUS) {
-        if (bits !== N.IPS_DST_NAT) return foreign();
+        if (bits !== N.IPS_DST_NAT) foreign();
         this.statements.push({ kind: "ct-dnat" });
         return;
       }
       const states = (["established", "related", "new", "invalid"] as const).filter(
         (state) => (bits & N.CT_STATE_BITS[state]) !== 0,
       );
-      if (states.reduce((sum, state) => sum | N.CT_STATE_BITS[state], 0) !== bits) return foreign();
+      if (states.reduce((sum, state) => sum | N.CT_STATE_BITS[state], 0) !== bits) foreign();
       this.statements.push({ kind: "ct-state", states });
       return;
     }
     const field = of.holds === "fields" && of.fields.length === 1 ? of.fields[0] : undefined;
-    if (field === undefined || (op !== N.NFT_CMP_EQ && op !== N.NFT_CMP_NEQ)) return foreign();
+    if (field === undefined || (op !== N.NFT_CMP_EQ && op !== N.NFT_CMP_NEQ)) foreign();
     if (field === "mark") {
-      if (op !== N.NFT_CMP_EQ) return foreign();
+      if (op !== N.NFT_CMP_EQ) foreign();
       this.statements.push({ kind: "mark-test", mask: mask.readUInt32LE(0), value: data.readUInt32LE(0) });
       return;
     }
@@ -205,24 +191,28 @@ class RuleReader {
     if (op === N.NFT_CMP_LTE) {
       const lower = this.#lower;
       this.#lower = undefined;
-      if (lower?.slot !== slot || slot.holds !== "fields" || slot.fields.length !== 1) return foreign();
-      return this.#range(slot.fields[0], lower.first, data, true);
+      if (lower?.slot !== slot || slot.holds !== "fields" || slot.fields.length !== 1) foreign();
+      this.#range(slot.fields[0], lower.first, data, true);
+      return;
     }
-    if (op !== N.NFT_CMP_EQ && op !== N.NFT_CMP_NEQ) return foreign();
+    if (op !== N.NFT_CMP_EQ && op !== N.NFT_CMP_NEQ) foreign();
     switch (slot.holds) {
       case "fields":
-        return this.#compareFields(slot.fields, op === N.NFT_CMP_EQ, data);
+        this.#compareFields(slot.fields, op === N.NFT_CMP_EQ, data);
+        return;
       case "prefix":
-        return this.#comparePrefix(slot.field, op === N.NFT_CMP_EQ, data, slot.length * 8);
+        this.#comparePrefix(slot.field, op === N.NFT_CMP_EQ, data, slot.length * 8);
+        return;
       case "masked":
-        return this.#compareMasked(slot, op, data);
+        this.#compareMasked(slot, op, data);
+        return;
       default:
-        return foreign();
+        foreign();
     }
   }
 
   #nat(at: (type: number) => number | undefined): void {
-    if (at(N.NFTA_NAT_TYPE) !== N.NFT_NAT_DNAT) return foreign();
+    if (at(N.NFTA_NAT_TYPE) !== N.NFT_NAT_DNAT) foreign();
     const family = at(N.NFTA_NAT_FAMILY) === N.NFPROTO_IPV4 ? 4 : 6;
     const address = this.#slot(at(N.NFTA_NAT_REG_ADDR_MIN));
     if (address.holds === "backends") {
@@ -231,20 +221,20 @@ class RuleReader {
       return;
     }
     const port = this.#slot(at(N.NFTA_NAT_REG_PROTO_MIN));
-    if (address.holds !== "bytes" || port.holds !== "bytes") return foreign();
+    if (address.holds !== "bytes" || port.holds !== "bytes") foreign();
     const ip = must(ipFromBytes(address.bytes), "a backend's address");
     const backends = [{ address: formatIp(ip), port: port.bytes.readUInt16BE(0) }];
     this.statements.push({ kind: "dnat", family, backends });
   }
 
   #metaSet(register: number | undefined, key: number | undefined): void {
-    if (key !== N.NFT_META_MARK) return foreign();
+    if (key !== N.NFT_META_MARK) foreign();
     const slot = this.#slot(register);
     if (slot.holds === "bytes") {
       this.statements.push({ kind: "mark-set", mask: 0xffffffff, value: slot.bytes.readUInt32LE(0) });
       return;
     }
-    if (slot.holds !== "masked" || slot.of.holds !== "fields" || slot.of.fields[0] !== "mark") return foreign();
+    if (slot.holds !== "masked" || slot.of.holds !== "fields" || slot.of.fields[0] !== "mark") foreign();
     // (mark & keep) ^ xor; nft folds the bits set by `or` out of the mask it keeps, we leave them in: same meaning.
     const keep = slot.mask.readUInt32LE(0);
     const value = slot.xor.readUInt32LE(0);
@@ -261,22 +251,36 @@ class RuleReader {
     };
     switch (name) {
       case "meta":
-        if (attributes.has(N.NFTA_META_SREG)) return this.#metaSet(at(N.NFTA_META_SREG), at(N.NFTA_META_KEY));
-        return put(N.NFTA_META_DREG, { holds: "fields", fields: [this.#metaField(at(N.NFTA_META_KEY) ?? -1)] });
+        if (attributes.has(N.NFTA_META_SREG)) {
+          this.#metaSet(at(N.NFTA_META_SREG), at(N.NFTA_META_KEY));
+          return;
+        }
+        put(N.NFTA_META_DREG, {
+          holds: "fields",
+          fields: [this.#metaField(at(N.NFTA_META_KEY) ?? -1)],
+        });
+        return;
       case "payload":
-        return put(
+        put(
           N.NFTA_PAYLOAD_DREG,
-          this.#payload(at(N.NFTA_PAYLOAD_BASE) ?? -1, at(N.NFTA_PAYLOAD_OFFSET) ?? -1, at(N.NFTA_PAYLOAD_LEN) ?? -1),
+          this.#payload(
+            at(N.NFTA_PAYLOAD_BASE) ?? -1,
+            at(N.NFTA_PAYLOAD_OFFSET) ?? -1,
+            at(N.NFTA_PAYLOAD_LEN) ?? -1,
+          ),
         );
+        return;
       case "ct":
-        return put(N.NFTA_CT_DREG, { holds: "ct", key: at(N.NFTA_CT_KEY) ?? -1 });
+        put(N.NFTA_CT_DREG, { holds: "ct", key: at(N.NFTA_CT_KEY) ?? -1 });
+        return;
       case "bitwise":
-        return put(N.NFTA_BITWISE_DREG, {
+        put(N.NFTA_BITWISE_DREG, {
           holds: "masked",
           of: this.#slot(at(N.NFTA_BITWISE_SREG)),
           mask: value(N.NFTA_BITWISE_MASK),
           xor: value(N.NFTA_BITWISE_XOR),
         });
+        return;
       case "cmp": {
         const slot = this.#slot(at(N.NFTA_CMP_SREG));
         this.#compare(slot, at(N.NFTA_CMP_OP) ?? -1, value(N.NFTA_CMP_DATA));
@@ -293,13 +297,16 @@ class RuleReader {
         return;
       }
       case "lookup":
-        return this.#lookup(attributes, at);
+        this.#lookup(attributes, at);
+        return;
       case "numgen":
-        if (at(N.NFTA_NG_TYPE) !== N.NFT_NG_RANDOM || at(N.NFTA_NG_OFFSET) !== 0) return foreign();
-        return put(N.NFTA_NG_DREG, { holds: "random", modulus: at(N.NFTA_NG_MODULUS) ?? 0 });
+        if (at(N.NFTA_NG_TYPE) !== N.NFT_NG_RANDOM || at(N.NFTA_NG_OFFSET) !== 0) foreign();
+        put(N.NFTA_NG_DREG, { holds: "random", modulus: at(N.NFTA_NG_MODULUS) ?? 0 });
+        return;
       case "immediate": {
         if (at(N.NFTA_IMMEDIATE_DREG) !== N.NFT_REG_VERDICT) {
-          return put(N.NFTA_IMMEDIATE_DREG, { holds: "bytes", bytes: value(N.NFTA_IMMEDIATE_DATA) });
+          put(N.NFTA_IMMEDIATE_DREG, { holds: "bytes", bytes: value(N.NFTA_IMMEDIATE_DATA) });
+          return;
         }
         const data = parseAttributes(attributes.get(N.NFTA_IMMEDIATE_DATA) ?? foreign());
         const to = decodeVerdict(data.get(N.NFTA_DATA_VERDICT) ?? foreign()) ?? foreign();
@@ -313,12 +320,16 @@ class RuleReader {
         return;
       }
       case "limit":
-        if (attributes.get(N.NFTA_LIMIT_UNIT)?.readBigUInt64BE(0) !== 1n) return foreign();
+        if (attributes.get(N.NFTA_LIMIT_UNIT)?.readBigUInt64BE(0) !== 1n) foreign();
         this.#limit = Number(attributes.get(N.NFTA_LIMIT_RATE)?.readBigUInt64BE(0) ?? 0n);
         return;
       case "log":
-        if (this.#limit === undefined) return foreign();
-        this.statements.push({ kind: "log", prefix: text(attributes.get(N.NFTA_LOG_PREFIX)), perSecond: this.#limit });
+        if (this.#limit === undefined) foreign();
+        this.statements.push({
+          kind: "log",
+          prefix: text(attributes.get(N.NFTA_LOG_PREFIX)),
+          perSecond: this.#limit,
+        });
         this.#limit = undefined;
         return;
       case "reject":
@@ -328,7 +339,8 @@ class RuleReader {
         this.statements.push({ kind: "notrack" });
         return;
       case "nat":
-        return this.#nat(at);
+        this.#nat(at);
+        return;
       case "masq":
         this.statements.push({ kind: "masquerade" });
         return;
@@ -341,7 +353,7 @@ class RuleReader {
     const set = text(attributes.get(N.NFTA_LOOKUP_SET));
     const to = at(N.NFTA_LOOKUP_DREG);
     if (to !== undefined && to !== N.NFT_REG_VERDICT) {
-      if (this.#slot(at(N.NFTA_LOOKUP_SREG)).holds !== "random") return foreign();
+      if (this.#slot(at(N.NFTA_LOOKUP_SREG)).holds !== "random") foreign();
       this.#slots.set(slotIndex(to), { holds: "backends", map: set });
       return;
     }
@@ -352,28 +364,6 @@ class RuleReader {
       this.statements.push({ kind: "lookup", fields, set, present });
     }
   }
-}
-
-/** Registers have two names, by 16 and by 4 bytes. */
-function slotIndex(register: number | undefined): number {
-  if (register === undefined) return foreign();
-  return register <= N.NFT_REG_4 ? (register - N.NFT_REG_1) * 4 : register - N.NFT_REG32_00;
-}
-
-function isAddress(
-  field: NftField,
-): field is "source-address4" | "destination-address4" | "source-address6" | "destination-address6" {
-  return FIELDS[field].form === "address4" || FIELDS[field].form === "address6";
-}
-
-function maskLength(mask: Buffer): number {
-  let length = 0;
-  for (const byte of mask) {
-    const ones = 8 - Math.ceil(Math.log2(256 - byte));
-    length += byte === 255 ? 8 : ones;
-    if (byte !== 255) break;
-  }
-  return length;
 }
 
 export interface DecodedRule {
@@ -390,14 +380,18 @@ export function decodeRule(attributes: ReadonlyMap<number, Buffer>, backends: Ba
   try {
     for (const [, element] of eachAttribute(attributes.get(N.NFTA_RULE_EXPRESSIONS) ?? Buffer.alloc(0))) {
       const expression = parseAttributes(element);
-      reader.expression(text(expression.get(N.NFTA_EXPR_NAME)), expression.get(N.NFTA_EXPR_DATA) ?? Buffer.alloc(0));
+      reader.expression(
+        text(expression.get(N.NFTA_EXPR_NAME)),
+        expression.get(N.NFTA_EXPR_DATA) ?? Buffer.alloc(0),
+      );
     }
   } catch (error) {
     if (!(error instanceof Foreign)) throw error;
     return { rule: FOREIGN_RULE, counter: reader.counter };
   }
   const comment = decodeComment(attributes.get(N.NFTA_RULE_USERDATA));
-  const rule = comment === undefined ? { statements: reader.statements } : { statements: reader.statements, comment };
+  const rule =
+    comment === undefined ? { statements: reader.statements } : { statements: reader.statements, comment };
   return { rule: canonicalRule(rule), counter: reader.counter };
 }
 
@@ -409,52 +403,4 @@ function decodeComment(userdata: Buffer | undefined): string | undefined {
     at += 2 + length;
   }
   return undefined;
-}
-
-const TYPES = ["address4", "address6", "protocol", "port", "interface"] as const satisfies readonly NftType[];
-
-/** @returns undefined for a type we do not use */
-export function decodeKeyTypes(number: number): readonly [NftType, ...NftType[]] | undefined {
-  const types: NftType[] = [];
-  for (let rest = number; rest > 0; rest >>>= N.NFT_TYPE_BITS) {
-    const type = TYPES.find((one) => N.NFT_TYPE_NUMBER[one] === (rest & ((1 << N.NFT_TYPE_BITS) - 1)));
-    if (!type) return undefined;
-    types.unshift(type);
-  }
-  const [first, ...others] = types;
-  return first ? [first, ...others] : undefined;
-}
-
-/** One end of an interval, in whatever order the kernel's tree has them. */
-export interface IntervalEdge {
-  readonly bits: bigint;
-  readonly end: boolean;
-}
-
-/** Puts starts and ends together to CIDRs. A range that is no single CIDR is written `first-last`. */
-export function decodeIntervals(edges: readonly IntervalEdge[], family: 4 | 6): NftKey[] {
-  const sorted = [...edges].sort((a, b) =>
-    a.bits < b.bits ? -1 : a.bits > b.bits ? 1 : Number(b.end) - Number(a.end),
-  );
-  const limit = 1n << BigInt(WIDTH[family]);
-  const keys: NftKey[] = [];
-  let start: bigint | undefined;
-  const close = (end: bigint): void => {
-    if (start !== undefined) keys.push(rangeText({ family, bits: start }, end));
-    start = undefined;
-  };
-  for (const edge of sorted) {
-    // An end, or the next start where nft has left the end between two neighbours out.
-    close(edge.bits);
-    if (!edge.end) start = edge.bits;
-  }
-  close(limit);
-  return keys;
-}
-
-function rangeText(first: Ip, end: bigint): NftKey {
-  const size = end - first.bits;
-  const prefix = WIDTH[first.family] - (size.toString(2).length - 1);
-  if ((size & (size - 1n)) === 0n && (first.bits & (size - 1n)) === 0n) return formatCidr({ ...first, prefix });
-  return `${formatIp(first)}-${formatIp({ family: first.family, bits: end - 1n })}`;
 }

@@ -4,24 +4,36 @@
  */
 import { OpError } from "../base/errors.ts";
 import { ipFromBytes } from "../base/ip.ts";
+import type {
+  NftChain,
+  NftChange,
+  NftHook,
+  NftKey,
+  NftRule,
+  NftSet,
+  NftTable,
+  NftType,
+  NftVerdict,
+} from "../nft/table.ts";
 import { TABLE_NAME } from "../nft/table.ts";
-import type { NftChain, NftChange, NftHook, NftKey, NftRule, NftSet, NftTable, NftType, NftVerdict } from "../nft/table.ts";
 import { EAGAIN, EINTR, EMSGSIZE, ENOBUFS } from "./constants.ts";
 import { errnoName, pause } from "./libc.ts";
 import {
+  eachAttribute,
   NETLINK_NETFILTER,
+  NetlinkSocket,
+  NetlinkWriter,
   NLM_F_ACK,
   NLM_F_DUMP,
   NLM_F_REQUEST,
-  NetlinkSocket,
-  NetlinkWriter,
-  eachAttribute,
   parseAttributes,
 } from "./netlink.ts";
 import type { Netns } from "./netns.ts";
-import { decodeIntervals, decodeKeyTypes, decodeRule, decodeVerdict, text } from "./nft-decode.ts";
-import type { BackendMaps, DecodedRule, IntervalEdge } from "./nft-decode.ts";
-import { HOOK_NUMBER, encodeBatch, nftType, writeGeneric } from "./nft-encode.ts";
+import type { BackendMaps, DecodedRule } from "./nft-decode.ts";
+import { decodeRule, decodeVerdict, text } from "./nft-decode.ts";
+import type { IntervalEdge } from "./nft-decode-set.ts";
+import { decodeIntervals, decodeKeyTypes } from "./nft-decode-set.ts";
+import { encodeBatch, HOOK_NUMBER, nftType, writeGeneric } from "./nft-encode.ts";
 import { keyText } from "./nft-fields.ts";
 import * as N from "./nft-names.ts";
 
@@ -99,7 +111,12 @@ export class NftDriver implements NftApplier {
     });
   }
 
-  #dump(message: number, flags: number, visit: (attributes: Map<number, Buffer>) => void, body?: Body): boolean {
+  #dump(
+    message: number,
+    flags: number,
+    visit: (attributes: Map<number, Buffer>) => void,
+    body?: Body,
+  ): boolean {
     const w = new NetlinkWriter(256);
     w.begin(nftType(message), NLM_F_REQUEST | flags, this.#socket.nextSequence());
     writeGeneric(w, N.NFPROTO_INET);
@@ -181,7 +198,8 @@ export class NftDriver implements NftApplier {
         chains.set(chain.name, { ...chain, rules: list });
       }) && consistent;
     consistent =
-      this.#rules(undefined, backends, (chain, decoded) => rules.get(chain)?.push(decoded.rule)) && consistent;
+      this.#rules(undefined, backends, (chain, decoded) => rules.get(chain)?.push(decoded.rule)) &&
+      consistent;
     return consistent ? { name: this.#table, sets, chains } : undefined;
   }
 
@@ -222,12 +240,20 @@ export class NftDriver implements NftApplier {
   #readSet({ name, flags, type, count }: SetHeader): NftSet | undefined {
     const key = decodeKeyTypes(type);
     // A type that we do not use: not our set, and equal to none that we want.
-    if (!key) return { kind: "set", name, key: ["address4"], interval: false, elements: new Set(["(not understood)"]) };
+    if (!key)
+      return {
+        kind: "set",
+        name,
+        key: ["address4"],
+        interval: false,
+        elements: new Set(["(not understood)"]),
+      };
     if ((flags & N.NFT_SET_INTERVAL) !== 0) {
       const edges: IntervalEdge[] = [];
       const consistent = this.#elements(name, (element) => {
         const ip = ipFromBytes(dataValue(element.get(N.NFTA_SET_ELEM_KEY)) ?? Buffer.alloc(0));
-        const end = ((element.get(N.NFTA_SET_ELEM_FLAGS)?.readUInt32BE(0) ?? 0) & N.NFT_SET_ELEM_INTERVAL_END) !== 0;
+        const end =
+          ((element.get(N.NFTA_SET_ELEM_FLAGS)?.readUInt32BE(0) ?? 0) & N.NFT_SET_ELEM_INTERVAL_END) !== 0;
         if (ip) edges.push({ bits: ip.bits, end });
       });
       const keys = decodeIntervals(edges, key[0] === "address6" ? 6 : 4);
@@ -238,7 +264,9 @@ export class NftDriver implements NftApplier {
     if ((flags & N.NFT_SET_MAP) === 0) {
       return { kind: "set", name, key, interval: false, elements: new Set(elements.keys()) };
     }
-    const verdicts = [...elements].flatMap(([text_, verdict]) => (verdict ? [[text_, verdict] as const] : []));
+    const verdicts = [...elements].flatMap(([text_, verdict]) =>
+      verdict ? [[text_, verdict] as const] : [],
+    );
     return { kind: "verdict-map", name, key, elements: new Map(verdicts) };
   }
 
@@ -263,7 +291,11 @@ export class NftDriver implements NftApplier {
         elements.set(keyText(key, bytes), verdict && decodeVerdict(verdict));
       });
       if (!consistent) return undefined;
-      if (count === undefined ? elements.size < ONE_DATAGRAM || elements.size === before : elements.size >= count) {
+      if (
+        count === undefined
+          ? elements.size < ONE_DATAGRAM || elements.size === before
+          : elements.size >= count
+      ) {
         return elements;
       }
       pause(attempt);
@@ -285,7 +317,7 @@ export class NftDriver implements NftApplier {
     return backends.map(({ address, port }) => ({ address, port }));
   }
 
-  /** The counters of one chain's rules, or of all chains'. Rules without a counter are left out. */
+  /** The counters of one chain's rules. Rules without a counter are left out. */
   readCounters(chain: string): readonly RuleCounter[] {
     const counters: RuleCounter[] = [];
     let place = 0;

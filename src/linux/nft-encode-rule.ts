@@ -3,8 +3,8 @@
  * prints them in words.
  */
 import { BugError, unreachable } from "../base/errors.ts";
-import { WIDTH, ipBytes, parseCidr } from "../base/ip.ts";
 import type { Cidr } from "../base/ip.ts";
+import { ipBytes, parseCidr, WIDTH } from "../base/ip.ts";
 import type { NftField, NftRule, NftStatement, NftVerdict } from "../nft/table.ts";
 import type { NetlinkWriter } from "./netlink.ts";
 import { canonicalComment, guardOf } from "./nft-canonical.ts";
@@ -66,7 +66,10 @@ export interface BackendMap {
 export const BACKEND_MAP_NAME = "__map%d";
 
 /** Backend address and port, in the slots where nat reads them. */
-export function backendBytes(family: 4 | 6, backend: { readonly address: string; readonly port: number }): Uint8Array {
+export function backendBytes(
+  family: 4 | 6,
+  backend: { readonly address: string; readonly port: number },
+): Uint8Array {
   const address = fieldBytes(family === 4 ? "destination-address4" : "destination-address6", backend.address);
   const bytes = Buffer.alloc(address.length + 4);
   bytes.set(address);
@@ -233,8 +236,12 @@ class RuleWriter {
     switch (statement.kind) {
       case "compare":
         this.#load(statement.field);
-        this.#compare(statement.equal ? N.NFT_CMP_EQ : N.NFT_CMP_NEQ, fieldBytes(statement.field, statement.value));
-        if (statement.equal && typeof statement.value === "number") this.#known.set(statement.field, statement.value);
+        this.#compare(
+          statement.equal ? N.NFT_CMP_EQ : N.NFT_CMP_NEQ,
+          fieldBytes(statement.field, statement.value),
+        );
+        if (statement.equal && typeof statement.value === "number")
+          this.#known.set(statement.field, statement.value);
         return;
       case "interface-prefix":
         this.#load(statement.field);
@@ -350,7 +357,10 @@ function maskOf(cidr: Cidr): bigint {
 /** libnftnl's type-length-value, the text with its terminating zero. */
 function commentUserdata(comment: string): Uint8Array {
   const text = canonicalComment(comment);
-  return Buffer.concat([Uint8Array.of(N.NFTNL_UDATA_RULE_COMMENT, text.length + 1), Buffer.from(`${text}\0`, "latin1")]);
+  return Buffer.concat([
+    Uint8Array.of(N.NFTNL_UDATA_RULE_COMMENT, text.length + 1),
+    Buffer.from(`${text}\0`, "latin1"),
+  ]);
 }
 
 /**

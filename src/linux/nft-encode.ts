@@ -3,12 +3,18 @@
  * it or the table after it.
  */
 import { invariant, must, unreachable } from "../base/errors.ts";
-import { WIDTH, cidrRange, ipBytes, parseCidr } from "../base/ip.ts";
-import { TABLE_NAME } from "../nft/table.ts";
+import { cidrRange, ipBytes, parseCidr, WIDTH } from "../base/ip.ts";
 import type { NftChain, NftChange, NftHook, NftKey, NftRule, NftSet, NftType } from "../nft/table.ts";
-import { NLM_F_APPEND, NLM_F_CREATE, NLM_F_REQUEST, NetlinkWriter } from "./netlink.ts";
-import { BACKEND_MAP_NAME, backendBytes, writeRuleBody, writeValue, writeVerdict } from "./nft-encode-rule.ts";
+import { TABLE_NAME } from "../nft/table.ts";
+import { NetlinkWriter, NLM_F_APPEND, NLM_F_CREATE, NLM_F_REQUEST } from "./netlink.ts";
 import type { BackendMap } from "./nft-encode-rule.ts";
+import {
+  BACKEND_MAP_NAME,
+  backendBytes,
+  writeRuleBody,
+  writeValue,
+  writeVerdict,
+} from "./nft-encode-rule.ts";
 import { keyBytes, keyWidth } from "./nft-fields.ts";
 import * as N from "./nft-names.ts";
 
@@ -49,7 +55,9 @@ interface ElementEntry {
 /** A CIDR is two elements: where it starts, and the address behind its end; the last block of all has no end. */
 function intervalEntries(type: NftType, keys: readonly NftKey[]): ElementEntry[] {
   const family = type === "address6" ? 6 : 4;
-  const blocks = keys.map((key) => must(parseCidr(key.includes("/") ? key : `${key}/${WIDTH[family]}`), key).cidr);
+  const blocks = keys.map(
+    (key) => must(parseCidr(key.includes("/") ? key : `${key}/${WIDTH[family]}`), key).cidr,
+  );
   // In address order, as the kernel's overlap check expects neighbours to come.
   blocks.sort((a, b) => (a.bits < b.bits ? -1 : a.bits > b.bits ? 1 : 0));
   const limit = (1n << BigInt(WIDTH[family])) - 1n;
@@ -130,7 +138,10 @@ class BatchWriter {
         keys.map((key) => ({ key: keyBytes(set.key, key) })),
         (index) => {
           if (message === N.NFT_MSG_DELSETELEM) return;
-          const verdict = must(set.elements.get(must(keys[index], "a key")), "the verdict of an element to add");
+          const verdict = must(
+            set.elements.get(must(keys[index], "a key")),
+            "the verdict of an element to add",
+          );
           writeVerdict(this.w, N.NFTA_SET_ELEM_DATA, verdict);
         },
       );

@@ -39,8 +39,16 @@ export interface FieldDefinition {
 }
 
 const meta = (key: number): FieldLoad => ({ from: "meta", key });
-const network = (offset: number): FieldLoad => ({ from: "payload", base: NFT_PAYLOAD_NETWORK_HEADER, offset });
-const transport = (offset: number): FieldLoad => ({ from: "payload", base: NFT_PAYLOAD_TRANSPORT_HEADER, offset });
+const network = (offset: number): FieldLoad => ({
+  from: "payload",
+  base: NFT_PAYLOAD_NETWORK_HEADER,
+  offset,
+});
+const transport = (offset: number): FieldLoad => ({
+  from: "payload",
+  base: NFT_PAYLOAD_TRANSPORT_HEADER,
+  offset,
+});
 
 const IPV4: FieldGuard = { field: "family", value: NFPROTO_IPV4 };
 const IPV6: FieldGuard = { field: "family", value: NFPROTO_IPV6 };
@@ -192,7 +200,8 @@ export function keyBytes(types: readonly NftType[], key: NftKey): Uint8Array {
     return bytes;
   }
   const parts = key.split(" . ");
-  if (parts.length !== types.length) throw new BugError(`a key of ${types.length} parts was expected: ${key}`);
+  if (parts.length !== types.length)
+    throw new BugError(`a key of ${types.length} parts was expected: ${key}`);
   let at = 0;
   for (const [index, type] of types.entries()) {
     writePart(type, must(parts[index], "a part of a key"), bytes, at);

@@ -179,7 +179,9 @@ export const SET_ELEM_F_INTERVAL_OPEN = 1;
  * Type numbers of nft (datatype.h). The kernel only keeps them; `nft list` needs them to print keys. A concatenation
  * is its parts' numbers, six bits each.
  */
-export const NFT_TYPE_NUMBER: Readonly<Record<"integer" | "address4" | "address6" | "protocol" | "port" | "interface", number>> = {
+export const NFT_TYPE_NUMBER: Readonly<
+  Record<"integer" | "address4" | "address6" | "protocol" | "port" | "interface", number>
+> = {
   integer: 4,
   address4: 7,
   address6: 8,

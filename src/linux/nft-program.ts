@@ -5,8 +5,8 @@
 import { spawnSync } from "node:child_process";
 import { OpError } from "../base/errors.ts";
 import type { NftChange } from "../nft/table.ts";
-import { inNamespace } from "./netns.ts";
 import type { Netns } from "./netns.ts";
+import { inNamespace } from "./netns.ts";
 import type { NftApplier } from "./nft-driver.ts";
 
 export class NftProgram implements NftApplier {
@@ -26,7 +26,8 @@ export class NftProgram implements NftApplier {
   /** @throws OpError `nft-refused` with what nft said, `kernel-unavailable` when there is no nft */
   load(input: string): void {
     const result = inNamespace(this.#ns, () => spawnSync("nft", ["-f", "-"], { input, encoding: "utf8" }));
-    if (result.error) throw new OpError("cannot run nft", { code: "kernel-unavailable", cause: result.error });
+    if (result.error)
+      throw new OpError("cannot run nft", { code: "kernel-unavailable", cause: result.error });
     if (result.status === 0) return;
     const [line = ""] = result.stderr.split("\n");
     throw new OpError(`nft refused the change: ${line}`, {

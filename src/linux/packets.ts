@@ -44,7 +44,8 @@ export function parseIcmp(bytes: Buffer): IcmpMessage | undefined {
 const CRC32C_POLYNOMIAL = 0x82f63b78;
 const CRC32C_TABLE: Uint32Array = Uint32Array.from({ length: 256 }, (_, byte) => {
   let value = byte;
-  for (let bit = 0; bit < 8; bit++) value = (value & 1) === 1 ? (value >>> 1) ^ CRC32C_POLYNOMIAL : value >>> 1;
+  for (let bit = 0; bit < 8; bit++)
+    value = (value & 1) === 1 ? (value >>> 1) ^ CRC32C_POLYNOMIAL : value >>> 1;
   return value >>> 0;
 });
 

@@ -3,14 +3,30 @@
  * answers and ICMP errors, and answer SCTP for pods that "listen": the kernel needs no SCTP of its own.
  */
 import { formatIp } from "../base/ip.ts";
-import { EPOLLERR, EPOLLIN, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_SCTP, MSG_DONTWAIT, SOCK_RAW } from "./constants.ts";
+import {
+  EPOLLERR,
+  EPOLLIN,
+  IPPROTO_ICMP,
+  IPPROTO_ICMPV6,
+  IPPROTO_SCTP,
+  MSG_DONTWAIT,
+  SOCK_RAW,
+} from "./constants.ts";
 import { errno, libc } from "./libc.ts";
-import { inNamespace } from "./netns.ts";
 import type { Netns } from "./netns.ts";
-import { SCTP_ABORT, SCTP_INIT, SCTP_INIT_ACK, parseSctp, sctpPacket } from "./packets.ts";
+import { inNamespace } from "./netns.ts";
+import { parseSctp, SCTP_ABORT, SCTP_INIT, SCTP_INIT_ACK, sctpPacket } from "./packets.ts";
 import type { Poller } from "./poller.ts";
-import { ipOf, openSocket, parseSocketAddress, queuedError, receiveErrors, socketAddress, socketError } from "./sockets.ts";
 import type { QueuedError } from "./sockets.ts";
+import {
+  ipOf,
+  openSocket,
+  parseSocketAddress,
+  queuedError,
+  receiveErrors,
+  socketAddress,
+  socketError,
+} from "./sockets.ts";
 
 export type RawProtocol = "icmp" | "sctp";
 
@@ -41,8 +57,8 @@ export class RawSockets {
 
   /** The namespace's socket for sending from `source`, which is opened at the first use. */
   #socket(ns: Netns, protocol: RawProtocol, family: 4 | 6, source: string | undefined): number {
-    let sockets = this.#sockets.get(ns);
-    if (!sockets) this.#sockets.set(ns, (sockets = new Map()));
+    const sockets = this.#sockets.get(ns) ?? new Map<string, RawSocket>();
+    this.#sockets.set(ns, sockets);
     // A namespace with many addresses (the outside) gets a socket for each: a raw socket sends from what it is bound to.
     const name = `${protocol}${family} ${source ?? ""}`;
     const known = sockets.get(name);
@@ -74,7 +90,9 @@ export class RawSockets {
     const fd = this.#socket(ns, protocol, to.family, packet.from);
     const bytes = socketAddress(to, 0);
     const attempt = (): number =>
-      libc().sendto(fd, packet.bytes, packet.bytes.length, MSG_DONTWAIT, bytes, bytes.length) >= 0 ? 0 : errno();
+      libc().sendto(fd, packet.bytes, packet.bytes.length, MSG_DONTWAIT, bytes, bytes.length) >= 0
+        ? 0
+        : errno();
     const failed = attempt();
     if (failed === 0) return 0;
     // It may be an earlier packet's ICMP error, which the kernel reports to the next send and then forgets.
@@ -91,7 +109,8 @@ export class RawSockets {
 
   #ready(ns: Netns, protocol: RawProtocol, family: 4 | 6, fd: number, events: number): void {
     if ((events & EPOLLERR) !== 0) {
-      for (let error = queuedError(fd); error; error = queuedError(fd)) this.#listener.refused(ns, protocol, error);
+      for (let error = queuedError(fd); error; error = queuedError(fd))
+        this.#listener.refused(ns, protocol, error);
     }
     for (let count = 0; count < 64; count++) {
       fromLength[0] = 28;

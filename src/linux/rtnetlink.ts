@@ -2,21 +2,22 @@
  * @module Links, addresses, routes and neighbours, in batches: one send for many steps (linux/rtnetlink.h,
  * linux/if_link.h). Each step knows what it attempts, so that a refusal can name it.
  */
-import { ipBytes } from "../base/ip.ts";
-import type { Cidr, Ip } from "../base/ip.ts";
+
 import { OpError } from "../base/errors.ts";
+import type { Cidr, Ip } from "../base/ip.ts";
+import { ipBytes } from "../base/ip.ts";
 import { AF_INET, AF_INET6 } from "./constants.ts";
 import { errnoName } from "./libc.ts";
 import {
   NETLINK_ROUTE,
+  NetlinkSocket,
+  NetlinkWriter,
   NLM_F_ACK,
   NLM_F_CREATE,
   NLM_F_DUMP,
   NLM_F_EXCL,
   NLM_F_REPLACE,
   NLM_F_REQUEST,
-  NetlinkSocket,
-  NetlinkWriter,
   parseAttributes,
 } from "./netlink.ts";
 import type { Netns } from "./netns.ts";
@@ -133,7 +134,12 @@ export class RouteBatch {
 
   /** A pair of virtual Ethernet ends. The peer must be brought up later: with IFF_UP here the kernel says ENOTCONN. */
   addVeth(near: LinkEnd, far: LinkEnd, mtuBytes = 1500): this {
-    const w = this.#begin(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, `create veth ${near.name}`, linkHeader(near.index));
+    const w = this.#begin(
+      RTM_NEWLINK,
+      NLM_F_CREATE | NLM_F_EXCL,
+      `create veth ${near.name}`,
+      linkHeader(near.index),
+    );
     const describe = (end: LinkEnd): void => {
       w.string(IFLA_IFNAME, end.name);
       w.attribute(IFLA_ADDRESS, end.mac);
@@ -178,7 +184,12 @@ export class RouteBatch {
 
   /** No link-local IPv6 address of the kernel's own making, and so no duplicate detection and no multicast noise. */
   withoutLinkLocal(index: number): this {
-    const w = this.#begin(RTM_NEWLINK, 0, `turn link-local addresses of link ${index} off`, linkHeader(index));
+    const w = this.#begin(
+      RTM_NEWLINK,
+      0,
+      `turn link-local addresses of link ${index} off`,
+      linkHeader(index),
+    );
     const spec = w.open(IFLA_AF_SPEC);
     const inet6 = w.open(AF_INET6);
     w.u8(IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
@@ -260,7 +271,12 @@ export class RouteBatch {
         bytes.writeUInt16LE(NUD_PERMANENT, 8);
       },
     });
-    const w = this.#begin(type, flags, `${type === RTM_NEWNEIGH ? "add" : "delete"} a neighbour on link ${index}`, fixed);
+    const w = this.#begin(
+      type,
+      flags,
+      `${type === RTM_NEWNEIGH ? "add" : "delete"} a neighbour on link ${index}`,
+      fixed,
+    );
     w.attribute(NDA_DST, ipBytes(ip));
     w.attribute(NDA_LLADDR, mac);
     w.end();
@@ -290,7 +306,8 @@ export class RouteBatch {
     socket.reserve(Math.max(1 << 18, this.#writer.length + (this.#attempts.length << 10)));
     const { refusals, acknowledged } = socket.transact(this.#writer.bytes());
     const refusal = refusals.find((one) => !ignore.includes(errnoName(one.errno)));
-    const attempt = refusal && (this.#attempts[refusal.sequence - 1] ?? "send a batch of link and route changes");
+    const attempt =
+      refusal && (this.#attempts[refusal.sequence - 1] ?? "send a batch of link and route changes");
     if (refusal) {
       const words = refusal.message ? ` (${refusal.message})` : "";
       throw new OpError(`cannot ${attempt}: ${errnoName(refusal.errno)}${words}`, {

@@ -1,23 +1,24 @@
 /** @module Sockets in namespaces: addresses as bytes, non-blocking sockets, and what ICMP says about them. */
-import { parseIp, formatIp, ipBytes, ipFromBytes } from "../base/ip.ts";
-import type { Ip } from "../base/ip.ts";
+
 import { must } from "../base/errors.ts";
+import type { Ip } from "../base/ip.ts";
+import { formatIp, ipBytes, ipFromBytes, parseIp } from "../base/ip.ts";
 import {
   AF_INET,
   AF_INET6,
+  IP_RECVERR,
   IPPROTO_IP,
   IPPROTO_IPV6,
   IPV6_RECVERR,
   IPV6_V6ONLY,
-  IP_RECVERR,
   MSG_DONTWAIT,
   MSG_ERRQUEUE,
   RLIMIT_NOFILE,
+  SO_ERROR,
+  SO_LINGER,
   SOCK_CLOEXEC,
   SOCK_NONBLOCK,
   SOL_SOCKET,
-  SO_ERROR,
-  SO_LINGER,
 } from "./constants.ts";
 import { checked, koffiModule, libc } from "./libc.ts";
 
@@ -39,7 +40,8 @@ export function parseSocketAddress(bytes: Buffer): { readonly ip: Ip; readonly p
   if (family !== AF_INET && family !== AF_INET6) return undefined;
   const raw = family === AF_INET ? bytes.subarray(4, 8) : bytes.subarray(8, 24);
   const ip = must(ipFromBytes(raw), "an address");
-  const plain = ip.family === 6 && ip.bits >> 32n === 0xffffn ? { family: 4 as const, bits: ip.bits & 0xffffffffn } : ip;
+  const plain =
+    ip.family === 6 && ip.bits >> 32n === 0xffffn ? { family: 4 as const, bits: ip.bits & 0xffffffffn } : ip;
   return { ip: plain, port: bytes.readUInt16BE(2) };
 }
 
@@ -129,7 +131,13 @@ class ErrorReader {
     const error = this.#control.subarray(CMSG_HEADER);
     const origin = error[4];
     if (origin !== SO_EE_ORIGIN_ICMP && origin !== SO_EE_ORIGIN_ICMP6) {
-      return { errno: error.readUInt32LE(0), type: 0, code: 0, offender: undefined, payload: Buffer.alloc(0) };
+      return {
+        errno: error.readUInt32LE(0),
+        type: 0,
+        code: 0,
+        offender: undefined,
+        payload: Buffer.alloc(0),
+      };
     }
     const offender = parseSocketAddress(error.subarray(SOCK_EXTENDED_ERR));
     return {

@@ -2,9 +2,9 @@
  * @module Pod addresses, allotted from blocks that belong to nodes, so that one route a block is enough. A node takes
  * its next block when the last one is full.
  */
-import { OpError, must } from "../base/errors.ts";
-import { WIDTH, cidrRange, formatCidr } from "../base/ip.ts";
+import { must, OpError } from "../base/errors.ts";
 import type { Cidr, Family, Ip } from "../base/ip.ts";
+import { cidrRange, formatCidr, WIDTH } from "../base/ip.ts";
 
 /** 64 addresses a block, as Calico has it: 1,024 blocks in a /16. */
 export const BLOCK_PREFIX: Readonly<Record<Family, number>> = { 4: 26, 6: 122 };

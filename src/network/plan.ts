@@ -2,9 +2,9 @@
  * @module The network of a cluster as data: who has which address, on which node, behind which interface, and which
  * routes that takes. Pure; `linux/lab.ts` builds it.
  */
-import { OpError, must } from "../base/errors.ts";
-import { cidrContains, formatCidr, formatIp, hostCidr, parseCidr, parseIp } from "../base/ip.ts";
+import { must, OpError } from "../base/errors.ts";
 import type { Cidr, Family, Ip } from "../base/ip.ts";
+import { cidrContains, formatCidr, formatIp, hostCidr, parseCidr, parseIp } from "../base/ip.ts";
 import { AddressBlocks } from "./address-blocks.ts";
 import { podInterfaceName } from "./interface-name.ts";
 
@@ -47,6 +47,8 @@ export interface PlannedNode {
   readonly addresses: readonly string[];
   /** The node's own blocks. */
   readonly blocks: readonly string[];
+  /** Addresses of the node's pods that lie outside of its blocks, as /32 or /128. */
+  readonly singles: readonly string[];
   /** To what other nodes and the outside own. Everything else goes to the outside by the default route. */
   readonly routes: readonly PlannedRoute[];
 }
@@ -74,13 +76,19 @@ export interface NetworkPlan {
 export const DEFAULT_POD_NETWORKS: readonly string[] = ["192.168.0.0/16", "fd00:10:244::/64"];
 /** The first node's addresses; the next node has the next. */
 const FIRST_NODE: Readonly<Record<Family, string>> = { 4: "172.18.0.2", 6: "fd00:172:18::2" };
-const OUTSIDE_GATEWAY: Readonly<Record<Family, string>> = { 4: "172.18.255.254", 6: "fd00:172:18::ffff:fffe" };
+const OUTSIDE_GATEWAY: Readonly<Record<Family, string>> = {
+  4: "172.18.255.254",
+  6: "fd00:172:18::ffff:fffe",
+};
 const FAMILIES: readonly Family[] = [4, 6];
 
 function address(text: string, owner: string): Ip {
   const ip = parseIp(text);
   if (ip) return ip;
-  throw new OpError(`${owner}: ${text} is not an IP address`, { code: "input-invalid", facts: { owner, address: text } });
+  throw new OpError(`${owner}: ${text} is not an IP address`, {
+    code: "input-invalid",
+    facts: { owner, address: text },
+  });
 }
 
 function ofFamily(addresses: readonly string[], family: Family): string | undefined {
@@ -96,7 +104,8 @@ class Planner {
   constructor(podNetworks: readonly string[]) {
     this.#networks = podNetworks.map((text) => {
       const parsed = parseCidr(text);
-      if (!parsed) throw new OpError(`${text} is not a CIDR`, { code: "input-invalid", facts: { network: text } });
+      if (!parsed)
+        throw new OpError(`${text} is not a CIDR`, { code: "input-invalid", facts: { network: text } });
       return parsed.cidr;
     });
     for (const network of this.#networks) this.#pools.set(network.family, new AddressBlocks(network));
@@ -144,12 +153,17 @@ class Planner {
   }
 }
 
-function planNodes(planner: Planner, requests: readonly NodeRequest[]): { name: string; addresses: readonly string[] }[] {
+function planNodes(
+  planner: Planner,
+  requests: readonly NodeRequest[],
+): { name: string; addresses: readonly string[] }[] {
   const asked = requests.map((request) => ({
     name: request.name,
     addresses: (request.addresses ?? []).map((text) => planner.claim(text, `node ${request.name}`)),
   }));
-  const next = new Map<Family, bigint>(FAMILIES.map((family) => [family, must(parseIp(FIRST_NODE[family]), "").bits]));
+  const next = new Map<Family, bigint>(
+    FAMILIES.map((family) => [family, must(parseIp(FIRST_NODE[family]), "").bits]),
+  );
   return asked.map(({ name, addresses }) => {
     // In the order IPv4, IPv6, whatever was asked for.
     const complete = planner.families.flatMap((family) => {
@@ -173,7 +187,9 @@ function planPods(
   const byName = new Map(nodes.map((node) => [node.name, node]));
   // Addresses that are asked for go first: none of them may be allotted to a pod that comes earlier in the list.
   const asked = requests.map((request) =>
-    request.hostNetwork ? [] : (request.addresses ?? []).map((text) => planner.claim(text, `pod ${request.key}`)),
+    request.hostNetwork
+      ? []
+      : (request.addresses ?? []).map((text) => planner.claim(text, `pod ${request.key}`)),
   );
   return requests.map((request, place) => {
     const index = firstIndex + place;
@@ -192,6 +208,13 @@ function planPods(
   });
 }
 
+/** A destination and whose it is; the outside's where no node is named. */
+interface Owned {
+  readonly to: string;
+  readonly owner: string | undefined;
+  readonly family: Family;
+}
+
 function planRoutes(
   planner: Planner,
   nodes: readonly { readonly name: string; readonly addresses: readonly string[] }[],
@@ -199,17 +222,22 @@ function planRoutes(
   outside: readonly string[],
 ): PlannedNode[] {
   const blocks = planner.blocks();
-  const blocksOf = new Map(nodes.map((node) => [node.name, blocks.filter((block) => block.node === node.name)]));
-  const shared: { readonly to: string; readonly owner: string | undefined; readonly family: Family }[] = [];
-  for (const block of blocks) shared.push({ to: formatCidr(block.cidr), owner: block.node, family: block.cidr.family });
+  const blocksOf = new Map(
+    nodes.map((node) => [node.name, blocks.filter((block) => block.node === node.name)]),
+  );
+  const shared: Owned[] = [];
+  const singles: Owned[] = [];
+  for (const block of blocks)
+    shared.push({ to: formatCidr(block.cidr), owner: block.node, family: block.cidr.family });
   for (const pod of pods) {
     if (pod.interface === undefined) continue;
     for (const text of pod.addresses) {
       const ip = address(text, `pod ${pod.key}`);
       if (blocksOf.get(pod.node)?.some((block) => cidrContains(block.cidr, ip))) continue;
-      shared.push({ to: formatCidr(hostCidr(ip)), owner: pod.node, family: ip.family });
+      singles.push({ to: formatCidr(hostCidr(ip)), owner: pod.node, family: ip.family });
     }
   }
+  shared.push(...singles);
   for (const text of outside) {
     const ip = address(text, "outside");
     if (blocks.some((block) => cidrContains(block.cidr, ip))) {
@@ -222,6 +250,7 @@ function planRoutes(
     index,
     addresses: node.addresses,
     blocks: (blocksOf.get(node.name) ?? []).map((block) => formatCidr(block.cidr)),
+    singles: singles.filter((single) => single.owner === node.name).map((single) => single.to),
     routes: shared.flatMap((route): PlannedRoute[] => {
       if (route.owner === node.name) return [];
       const via =
@@ -242,7 +271,9 @@ function planRoutes(
 export function planNetwork(request: NetworkRequest): NetworkPlan {
   const podNetworks = request.podNetworks ?? DEFAULT_POD_NETWORKS;
   const planner = new Planner(podNetworks);
-  const gateways = planner.families.map((family) => planner.claim(OUTSIDE_GATEWAY[family], "the outside's gateway"));
+  const gateways = planner.families.map((family) =>
+    planner.claim(OUTSIDE_GATEWAY[family], "the outside's gateway"),
+  );
   const outside = [...new Set(request.outside)].map((text) => planner.claim(text, `outside ${text}`));
   const nodes = planNodes(planner, request.nodes);
   const pods = planPods(planner, nodes, request.pods, 0);
@@ -273,6 +304,8 @@ export interface PlannedChange {
     readonly added: readonly PlannedRoute[];
     readonly removed: readonly PlannedRoute[];
     readonly addedBlocks: readonly string[];
+    readonly addedSingles: readonly string[];
+    readonly removedSingles: readonly string[];
   }[];
 }
 
@@ -313,11 +346,16 @@ function routeChange(before: PlannedNode, after: PlannedNode): PlannedChange["ro
   const text = (route: PlannedRoute): string => `${route.to} ${route.via}`;
   const had = new Set(before.routes.map(text));
   const has = new Set(after.routes.map(text));
-  const blocks = new Set(before.blocks);
+  const missing = (all: readonly string[], from: readonly string[]): readonly string[] => {
+    const known = new Set(from);
+    return all.filter((one) => !known.has(one));
+  };
   return {
     node: after.name,
     added: after.routes.filter((route) => !had.has(text(route))),
     removed: before.routes.filter((route) => !has.has(text(route))),
-    addedBlocks: after.blocks.filter((block) => !blocks.has(block)),
+    addedBlocks: missing(after.blocks, before.blocks),
+    addedSingles: missing(after.singles, before.singles),
+    removedSingles: missing(before.singles, after.singles),
   };
 }

@@ -83,7 +83,7 @@ export class TableEditor {
       if (before && after) throw new BugError(`set ${name} was deleted and made again within one transaction`);
       if (before) setsGone.push({ change: "delete-set", name });
       if (after) {
-        created.push({ change: "create-set", set: after });
+        created.push({ change: "create-set", set: withoutElements(after) });
         // New sets are filled before rules look at them; a map's targets must exist first.
         const elements: NftChange = { change: "add-elements", set: after, keys: [...after.elements.keys()] };
         if (after.elements.size > 0) (after.kind === "set" ? filled : elementsAdded).push(elements);
@@ -148,6 +148,10 @@ export class TableEditor {
   #touchChain(name: string): void {
     if (!this.#chainsBefore.has(name)) this.#chainsBefore.set(name, this.#chains.get(name));
   }
+}
+
+function withoutElements(set: NftSet): NftSet {
+  return set.kind === "set" ? { ...set, elements: new Set() } : { ...set, elements: new Map() };
 }
 
 function sameElement(a: NftVerdict | true | undefined, b: NftVerdict | true | undefined): boolean {

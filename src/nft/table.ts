@@ -145,6 +145,7 @@ export type NftStatement =
 export type NftChange =
   | { readonly change: "create-table"; readonly table: string }
   | { readonly change: "delete-table"; readonly table: string }
+  /** With the elements that the set carries; a verdict map's must go to chains that exist. */
   | { readonly change: "create-set"; readonly set: NftSet }
   | { readonly change: "delete-set"; readonly name: string }
   | { readonly change: "add-elements"; readonly set: NftSet; readonly keys: readonly NftKey[] }

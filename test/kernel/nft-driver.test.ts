@@ -1,13 +1,13 @@
 import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import { OpError } from "../../src/base/errors.ts";
-import { inNamespace } from "../../src/linux/netns.ts";
 import type { Netns } from "../../src/linux/netns.ts";
+import { inNamespace } from "../../src/linux/netns.ts";
 import { canonicalTable } from "../../src/linux/nft-canonical.ts";
 import { NftDriver } from "../../src/linux/nft-driver.ts";
 import { NftProgram } from "../../src/linux/nft-program.ts";
-import { TABLE_NAME } from "../../src/nft/table.ts";
 import type { NftChain, NftChange, NftRule, NftSet, NftStatement, NftTable } from "../../src/nft/table.ts";
+import { TABLE_NAME } from "../../src/nft/table.ts";
 import { currentNetns, kernelAvailable, withNetns } from "../support/kernel.ts";
 
 const available = kernelAvailable();
@@ -25,7 +25,8 @@ const creation = (wanted: NftTable): NftChange[] => [
   ...[...wanted.chains.values()].map((chain): NftChange => ({ change: "replace-rules", chain })),
 ];
 
-const listing = (ns: Netns): string => inNamespace(ns, () => spawnSync("nft", ["list", "ruleset"], { encoding: "utf8" })).stdout;
+const listing = (ns: Netns): string =>
+  inNamespace(ns, () => spawnSync("nft", ["list", "ruleset"], { encoding: "utf8" })).stdout;
 
 const withDriver = async (body: (driver: NftDriver, ns: Netns) => void): Promise<void> => {
   await withNetns((ns) => {
@@ -43,14 +44,50 @@ const chain = (name: string, ...rules: NftRule[]): NftChain => ({ name, rules })
 const accept: NftStatement = { kind: "verdict", to: { verdict: "accept" } };
 
 const SETS: readonly NftSet[] = [
-  { kind: "set", name: "a4", key: ["address4"], interval: false, elements: new Set(["10.0.0.1", "255.255.255.255", "0.0.0.0"]) },
-  { kind: "set", name: "a6", key: ["address6"], interval: false, elements: new Set(["::", "fd00::1", "2001:db8::a:b"]) },
+  {
+    kind: "set",
+    name: "a4",
+    key: ["address4"],
+    interval: false,
+    elements: new Set(["10.0.0.1", "255.255.255.255", "0.0.0.0"]),
+  },
+  {
+    kind: "set",
+    name: "a6",
+    key: ["address6"],
+    interval: false,
+    elements: new Set(["::", "fd00::1", "2001:db8::a:b"]),
+  },
   { kind: "set", name: "p", key: ["port"], interval: false, elements: new Set(["0", "80", "65535"]) },
   { kind: "set", name: "proto", key: ["protocol"], interval: false, elements: new Set(["6", "132"]) },
-  { kind: "set", name: "i", key: ["interface"], interval: false, elements: new Set(["eth0", "tt0123456789abc"]) },
-  { kind: "set", name: "app", key: ["address4", "protocol", "port"], interval: false, elements: new Set(["10.0.0.1 . 6 . 80"]) },
-  { kind: "set", name: "app6", key: ["address6", "protocol", "port"], interval: false, elements: new Set(["fd00::1 . 17 . 53"]) },
-  { kind: "set", name: "ia", key: ["interface", "address4"], interval: false, elements: new Set(["eth0 . 10.0.0.1"]) },
+  {
+    kind: "set",
+    name: "i",
+    key: ["interface"],
+    interval: false,
+    elements: new Set(["eth0", "tt0123456789abc"]),
+  },
+  {
+    kind: "set",
+    name: "app",
+    key: ["address4", "protocol", "port"],
+    interval: false,
+    elements: new Set(["10.0.0.1 . 6 . 80"]),
+  },
+  {
+    kind: "set",
+    name: "app6",
+    key: ["address6", "protocol", "port"],
+    interval: false,
+    elements: new Set(["fd00::1 . 17 . 53"]),
+  },
+  {
+    kind: "set",
+    name: "ia",
+    key: ["interface", "address4"],
+    interval: false,
+    elements: new Set(["eth0 . 10.0.0.1"]),
+  },
   { kind: "set", name: "empty", key: ["address4"], interval: false, elements: new Set() },
   {
     kind: "set",
@@ -59,7 +96,13 @@ const SETS: readonly NftSet[] = [
     interval: true,
     elements: new Set(["0.0.0.0/8", "10.0.0.0/25", "10.0.0.128/25", "10.0.1.7/32", "128.0.0.0/1"]),
   },
-  { kind: "set", name: "c6", key: ["address6"], interval: true, elements: new Set(["fd00::/8", "2001:db8::/32", "8000::/2"]) },
+  {
+    kind: "set",
+    name: "c6",
+    key: ["address6"],
+    interval: true,
+    elements: new Set(["fd00::/8", "2001:db8::/32", "8000::/2"]),
+  },
   { kind: "set", name: "all6", key: ["address6"], interval: true, elements: new Set(["::/0"]) },
   { kind: "set", name: "none4", key: ["address4"], interval: true, elements: new Set() },
   {
@@ -74,7 +117,12 @@ const SETS: readonly NftSet[] = [
       ["eth4", { verdict: "return" }],
     ]),
   },
-  { kind: "verdict-map", name: "v2", key: ["address4", "port"], elements: new Map([["10.0.0.1 . 80", { verdict: "accept" }]]) },
+  {
+    kind: "verdict-map",
+    name: "v2",
+    key: ["address4", "port"],
+    elements: new Map([["10.0.0.1 . 80", { verdict: "accept" }]]),
+  },
 ];
 
 /** Each with its own name, so that a failure says which. */
@@ -126,7 +174,9 @@ const STATEMENTS: Readonly<Record<string, readonly NftStatement[]>> = {
   "prefix of all": [{ kind: "prefix", field: "source-address4", cidr: "0.0.0.0/0", inside: true }],
   "prefix of none": [{ kind: "prefix", field: "source-address4", cidr: "0.0.0.0/0", inside: false }],
   "prefix 6": [{ kind: "prefix", field: "source-address6", cidr: "fd00::/7", inside: true }],
-  "prefix 6 of bytes": [{ kind: "prefix", field: "destination-address6", cidr: "2001:db8::/32", inside: false }],
+  "prefix 6 of bytes": [
+    { kind: "prefix", field: "destination-address6", cidr: "2001:db8::/32", inside: false },
+  ],
   "prefix 6 of all": [{ kind: "prefix", field: "destination-address6", cidr: "::/0", inside: true }],
   "prefix 6 of half": [{ kind: "prefix", field: "destination-address6", cidr: "fd00::/65", inside: true }],
   "ct state": [{ kind: "ct-state", states: ["established", "related"] }, accept],
@@ -135,17 +185,33 @@ const STATEMENTS: Readonly<Record<string, readonly NftStatement[]>> = {
   lookup: [{ kind: "lookup", fields: ["source-address4"], set: "a4", present: true }],
   "lookup not": [{ kind: "lookup", fields: ["source-address4"], set: "c4", present: false }],
   "lookup 6": [{ kind: "lookup", fields: ["destination-address6"], set: "c6", present: true }],
-  "lookup three": [{ kind: "lookup", fields: ["destination-address4", "protocol", "destination-port"], set: "app", present: true }],
-  "lookup three 6": [
-    { kind: "lookup", fields: ["destination-address6", "protocol", "destination-port"], set: "app6", present: false },
+  "lookup three": [
+    {
+      kind: "lookup",
+      fields: ["destination-address4", "protocol", "destination-port"],
+      set: "app",
+      present: true,
+    },
   ],
-  "lookup interface": [{ kind: "lookup", fields: ["in-interface", "source-address4"], set: "ia", present: true }],
+  "lookup three 6": [
+    {
+      kind: "lookup",
+      fields: ["destination-address6", "protocol", "destination-port"],
+      set: "app6",
+      present: false,
+    },
+  ],
+  "lookup interface": [
+    { kind: "lookup", fields: ["in-interface", "source-address4"], set: "ia", present: true },
+  ],
   "two lookups": [
     { kind: "lookup", fields: ["source-address4"], set: "a4", present: true },
     { kind: "lookup", fields: ["destination-address4"], set: "a4", present: false },
   ],
   "verdict map": [{ kind: "verdict-map", fields: ["in-interface"], map: "v" }],
-  "verdict map of two": [{ kind: "verdict-map", fields: ["destination-address4", "destination-port"], map: "v2" }],
+  "verdict map of two": [
+    { kind: "verdict-map", fields: ["destination-address4", "destination-port"], map: "v2" },
+  ],
   "mark test": [{ kind: "mark-test", mask: 0xf0, value: 0x10 }],
   "mark set": [{ kind: "mark-set", mask: 0xf0, value: 0x20 }],
   "mark set whole": [{ kind: "mark-set", mask: 0xffffffff, value: 0xdeadbeef }],
@@ -214,7 +280,8 @@ describe.skipIf(!available)("the netlink driver", () => {
     await withDriver((driver, ns) => {
       driver.apply(creation(FULL));
       const read = driver.read();
-      for (const [name, wanted] of canonicalTable(FULL).chains) expect(read?.chains.get(name), name).toEqual(wanted);
+      for (const [name, wanted] of canonicalTable(FULL).chains)
+        expect(read?.chains.get(name), name).toEqual(wanted);
       for (const [name, wanted] of FULL.sets) expect(read?.sets.get(name), name).toEqual(wanted);
       expect(read).toEqual(canonicalTable(FULL));
       // nft understands what the encoder wrote: no rule is printed as bytes or is left out.
@@ -271,7 +338,9 @@ describe.skipIf(!available)("the netlink driver", () => {
       byProgram.close();
       expect(loaded).toBeDefined();
       if (!loaded) return;
-      expect([...loaded.chains.values()].flatMap((one) => one.rules.map((r) => r.comment))).not.toContain("(not understood)");
+      expect([...loaded.chains.values()].flatMap((one) => one.rules.map((r) => r.comment))).not.toContain(
+        "(not understood)",
+      );
       expect(loaded.chains.get("forward")?.rules).toHaveLength(8);
       expect(loaded.chains.get("forward")?.rules[2]).toEqual({
         statements: [
@@ -288,7 +357,11 @@ describe.skipIf(!available)("the netlink driver", () => {
         driver.apply(creation(loaded));
         expect(driver.read()).toEqual(loaded);
         // And nft prints the two alike.
-        const lines = (of: Netns): string[] => listing(of).split("\n").map((line) => line.trim()).sort();
+        const lines = (of: Netns): string[] =>
+          listing(of)
+            .split("\n")
+            .map((line) => line.trim())
+            .sort();
         expect(lines(other)).toEqual(lines(ns));
       });
     });
@@ -296,15 +369,34 @@ describe.skipIf(!available)("the netlink driver", () => {
 
   test("elements, verdicts and rules change in place", async () => {
     await withDriver((driver) => {
-      const set = (...keys: string[]): NftSet => ({ kind: "set", name: "s", key: ["address4"], interval: false, elements: new Set(keys) });
-      const blocks = (...keys: string[]): NftSet => ({ kind: "set", name: "c", key: ["address4"], interval: true, elements: new Set(keys) });
+      const set = (...keys: string[]): NftSet => ({
+        kind: "set",
+        name: "s",
+        key: ["address4"],
+        interval: false,
+        elements: new Set(keys),
+      });
+      const blocks = (...keys: string[]): NftSet => ({
+        kind: "set",
+        name: "c",
+        key: ["address4"],
+        interval: true,
+        elements: new Set(keys),
+      });
       const map = (verdict: "accept" | "drop"): NftSet => ({
         kind: "verdict-map",
         name: "m",
         key: ["interface"],
         elements: new Map([["eth0", { verdict }]]),
       });
-      driver.apply(creation(table([set("10.0.0.1"), blocks("10.0.0.0/24"), map("drop")], [chain("x", rule({ kind: "counter" }))])));
+      driver.apply(
+        creation(
+          table(
+            [set("10.0.0.1"), blocks("10.0.0.0/24"), map("drop")],
+            [chain("x", rule({ kind: "counter" }))],
+          ),
+        ),
+      );
       driver.apply([
         { change: "add-elements", set: set("10.0.0.1", "10.0.0.2"), keys: ["10.0.0.2"] },
         { change: "delete-elements", set: set(), keys: ["10.0.0.1"] },
@@ -315,9 +407,10 @@ describe.skipIf(!available)("the netlink driver", () => {
         { change: "replace-rules", chain: chain("x", rule(accept), rule({ kind: "ct-dnat" })) },
       ]);
       expect(driver.read()).toEqual(
-        table([set("10.0.0.2"), blocks("10.0.1.0/24", "10.0.2.0/23", "255.255.255.0/24"), map("accept")], [
-          chain("x", rule(accept), rule({ kind: "ct-dnat" })),
-        ]),
+        table(
+          [set("10.0.0.2"), blocks("10.0.1.0/24", "10.0.2.0/23", "255.255.255.0/24"), map("accept")],
+          [chain("x", rule(accept), rule({ kind: "ct-dnat" }))],
+        ),
       );
       driver.apply([
         { change: "delete-elements", set: blocks(), keys: ["255.255.255.0/24", "10.0.2.0/23"] },
@@ -344,7 +437,10 @@ describe.skipIf(!available)("the netlink driver", () => {
       try {
         attempt();
       } catch (error) {
-        expect(error).toMatchObject({ code: "nft-refused", facts: { index: 1, change: "delete-set", errno: "ENOENT" } });
+        expect(error).toMatchObject({
+          code: "nft-refused",
+          facts: { index: 1, change: "delete-set", errno: "ENOENT" },
+        });
       }
       expect(driver.read()).toEqual(before);
     });
@@ -358,16 +454,17 @@ describe.skipIf(!available)("the netlink driver", () => {
         hook: { type: "filter", hook: "forward", priority: 0, policy: "accept" },
         rules: [jump("x")],
       };
-      expect(() => driver.apply(creation(table([], [base, chain("x", jump("y")), chain("y", jump("x"))])))).toThrow(
-        expect.objectContaining({ code: "nft-refused" }),
-      );
+      expect(() =>
+        driver.apply(creation(table([], [base, chain("x", jump("y")), chain("y", jump("x"))]))),
+      ).toThrow(expect.objectContaining({ code: "nft-refused" }));
       expect(driver.read()).toBeUndefined();
     });
   });
 
   test("foreign tables are neither read nor touched", async () => {
     await withDriver((driver, ns) => {
-      const foreign = "table inet other {\n\tchain tortie {\n\t\tip saddr 10.0.0.1 accept\n\t}\n}\ntable ip tortie {\n\tchain x {\n\t}\n}\n";
+      const foreign =
+        "table inet other {\n\tchain tortie {\n\t\tip saddr 10.0.0.1 accept\n\t}\n}\ntable ip tortie {\n\tchain x {\n\t}\n}\n";
       new NftProgram(ns, () => foreign).load(foreign);
       expect(driver.read()).toBeUndefined();
       driver.apply(creation(table([], [chain("x")])));
@@ -381,19 +478,35 @@ describe.skipIf(!available)("the netlink driver", () => {
     await withDriver((driver, ns) => {
       const text = "table inet tortie {\n chain x { tcp flags syn accept\n }\n}\n";
       new NftProgram(ns, () => text).load(text);
-      expect(driver.read()?.chains.get("x")?.rules).toEqual([{ statements: [], comment: "(not understood)" }]);
+      expect(driver.read()?.chains.get("x")?.rules).toEqual([
+        { statements: [], comment: "(not understood)" },
+      ]);
     });
   });
 
   test("large changes are one transaction", async () => {
     await withDriver((driver) => {
-      const addresses = Array.from({ length: 100_000 }, (_, n) => `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`);
-      const set: NftSet = { kind: "set", name: "s", key: ["address4"], interval: false, elements: new Set(addresses) };
+      const addresses = Array.from(
+        { length: 100_000 },
+        (_, n) => `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`,
+      );
+      const set: NftSet = {
+        kind: "set",
+        name: "s",
+        key: ["address4"],
+        interval: false,
+        elements: new Set(addresses),
+      };
       driver.apply(creation(table([set], [])));
       // As text: deep equality of sets is quadratic.
-      expect([...(driver.read()?.sets.get("s")?.elements.keys() ?? [])].sort().join()).toBe([...addresses].sort().join());
+      expect([...(driver.read()?.sets.get("s")?.elements.keys() ?? [])].sort().join()).toBe(
+        [...addresses].sort().join(),
+      );
       const chains = Array.from({ length: 10_000 }, (_, n) =>
-        chain(`pod-${n}`, { statements: [{ kind: "lookup", fields: ["source-address4"], set: "s", present: true }, accept], comment: "NetworkPolicy default/some-policy" }),
+        chain(`pod-${n}`, {
+          statements: [{ kind: "lookup", fields: ["source-address4"], set: "s", present: true }, accept],
+          comment: "NetworkPolicy default/some-policy",
+        }),
       );
       const changes = chains.flatMap((one): NftChange[] => [
         { change: "create-chain", chain: one },

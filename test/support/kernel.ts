@@ -1,7 +1,7 @@
 import { readlinkSync } from "node:fs";
 import { koffiProblem } from "../../src/linux/libc.ts";
-import { closeNetns, createNetns } from "../../src/linux/netns.ts";
 import type { Netns } from "../../src/linux/netns.ts";
+import { closeNetns, createNetns } from "../../src/linux/netns.ts";
 
 /** Why kernel tests cannot run here; undefined when they can. */
 function problem(): string | undefined {
@@ -22,7 +22,8 @@ function problem(): string | undefined {
 export function kernelAvailable(): boolean {
   const reason = problem();
   if (reason === undefined) return true;
-  if (process.env["TORTIE_REQUIRE_KERNEL"] === "1") throw new Error(`kernel tests are required, but: ${reason}`);
+  if (process.env["TORTIE_REQUIRE_KERNEL"] === "1")
+    throw new Error(`kernel tests are required, but: ${reason}`);
   process.stderr.write(`kernel tests are skipped: ${reason}\n`);
   return false;
 }

@@ -156,6 +156,7 @@ export async function playTest(
 
 export async function runTest(io: Io, paths: readonly string[], options: TestOptions): Promise<number> {
   const names = parseJudges(options.on);
+  if (names.includes("kernel")) (await import("../enter-kernel.ts")).enterKernel();
   const tests = await loadTests(io, paths);
   reportIssues(io, tests.flatMap(({ issues }) => issues), options.keepGoing === true);
   const results: FileResult[] = [];

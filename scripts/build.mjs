@@ -1,0 +1,31 @@
+// Builds the command (bundled, so that it starts fast) and the library (a file a module, with types).
+import { execFileSync } from "node:child_process";
+import { chmodSync, readFileSync, rmSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+process.chdir(fileURLToPath(new URL("..", import.meta.url)));
+const { version } = JSON.parse(readFileSync("package.json", "utf8"));
+
+rmSync("dist/bin", { recursive: true, force: true });
+await build({
+  entryPoints: { tortie: "src/cli/main.ts" },
+  outdir: "dist/bin",
+  bundle: true,
+  splitting: true,
+  format: "esm",
+  platform: "node",
+  target: "node20.19",
+  minifySyntax: true,
+  external: ["koffi"],
+  define: { TORTIE_VERSION: JSON.stringify(version) },
+  banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
+  logLevel: "warning",
+});
+const bin = "dist/bin/tortie.js";
+const { writeFileSync } = await import("node:fs");
+writeFileSync(bin, `#!/usr/bin/env node\n${readFileSync(bin, "utf8")}`);
+chmodSync(bin, 0o755);
+if (!process.argv.includes("--bin-only")) {
+  execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-b", "src/cli"], { stdio: "inherit" });
+}

@@ -1,0 +1,331 @@
+/**
+ * @module All pairs: for one kind of packet, which units can open a connection to which.
+ *
+ * Units are bits. A selector is a set of bits, found once. An endpoint's ingress program gives the set of sources it
+ * admits, its egress program the set of destinations it may open; programs that are equal are computed once. The
+ * answer for a destination is (sources that its ingress admits) AND (sources whose egress opens it), word by word.
+ *
+ * A pod always reaches itself; that is not in the sets, which speak of different pods.
+ * Cost: programs × their rules' words, plus units × words; memory: a row of bits for each distinct program.
+ */
+import { andInto, andNotInto, eachBit, emptyWords, fullWords, hasBit, isEmpty, orInto, setBit, type Words } from "../base/bitset.ts";
+import { cidrContains, type Cidr, type Family } from "../base/ip.ts";
+import type { PolicyGraph } from "../calc/graph.ts";
+import type { CompiledRule, DirectionProgram, SelectorState } from "../calc/types.ts";
+import { type Direction, type EntityMatch, hasPorts, type Match, type PortMatch } from "../policy/model.ts";
+import { type Unit, unitsOf } from "./units.ts";
+
+export interface PacketKind {
+  readonly family: Family;
+  readonly protocol: number;
+  /** A number, or a name that each destination resolves for itself; absent for protocols without ports. */
+  readonly port?: number | string;
+  readonly icmp?: { readonly type: number; readonly code: number };
+}
+
+export interface Connectivity {
+  readonly units: readonly Unit[];
+  /** By destination: the units that reach it. Equal rows may be one object. */
+  readonly rows: readonly Words[];
+}
+
+/** Destinations are done in blocks, so that the transposed egress sets stay small. */
+const BLOCK = 2048;
+
+export function allPairs(graph: PolicyGraph, kind: PacketKind): Connectivity {
+  const solver = new Solver(graph, kind);
+  const rows: Words[] = [];
+  for (let first = 0; first < solver.units.length; first += BLOCK) rows.push(...solver.block(first, Math.min(solver.units.length, first + BLOCK)));
+  return { units: solver.units, rows };
+}
+
+/** The same, a row at a time, for clusters whose rows would not fit in memory together. The row is reused. */
+export function eachRow(graph: PolicyGraph, kind: PacketKind, visit: (destination: number, sources: Words) => void): readonly Unit[] {
+  const solver = new Solver(graph, kind);
+  for (let first = 0; first < solver.units.length; first += BLOCK) {
+    for (const [index, row] of solver.block(first, Math.min(solver.units.length, first + BLOCK)).entries()) visit(first + index, row);
+  }
+  return solver.units;
+}
+
+/** Who may open what, for the sources of one egress program. */
+interface EgressGroup {
+  readonly sources: number[];
+  readonly opens: Words;
+}
+
+class Solver {
+  readonly units: readonly Unit[];
+  readonly #graph: PolicyGraph;
+  readonly #kind: PacketKind;
+  readonly #all: Words;
+  readonly #selectors = new Map<SelectorState, Words>();
+  readonly #unitsOfIdentity = new Map<object, number[]>();
+  readonly #nets = new Map<Cidr, Words>();
+  readonly #named = new Map<string, Words>();
+  readonly #ingress = new Map<string, Words>();
+  /** Destinations that have the port asked about at all. */
+  readonly #askable: Words;
+  /** Sources that may open everything. */
+  readonly #open: Words;
+  readonly #groups: EgressGroup[] = [];
+
+  constructor(graph: PolicyGraph, kind: PacketKind) {
+    this.#graph = graph;
+    this.#kind = kind;
+    this.units = unitsOf(graph, kind.family);
+    this.#all = fullWords(this.units.length);
+    for (const [index, { identity }] of this.units.entries()) {
+      const known = this.#unitsOfIdentity.get(identity);
+      if (known) known.push(index);
+      else this.#unitsOfIdentity.set(identity, [index]);
+    }
+    this.#askable = typeof kind.port === "string" ? this.#holders(kind.port) : this.#all;
+    this.#open = emptyWords(this.units.length);
+    this.#groupEgress();
+  }
+
+  /** Rows of the destinations from `first` up to but not including `end`. */
+  block(first: number, end: number): Words[] {
+    const columns: (Words | undefined)[] = Array.from({ length: end - first }, () => undefined);
+    for (const { sources, opens } of this.#groups) {
+      this.#eachInRange(opens, first, end, (destination) => {
+        let column = columns[destination - first];
+        if (!column) {
+          column = this.#open.slice();
+          columns[destination - first] = column;
+        }
+        for (const source of sources) setBit(column, source);
+      });
+    }
+    return columns.map((column, index) => {
+      const destination = first + index;
+      if (!hasBit(this.#askable, destination)) return emptyWords(this.units.length);
+      const row = (column ?? this.#open).slice();
+      andInto(row, this.#admitted(destination));
+      return row;
+    });
+  }
+
+  #eachInRange(words: Words, first: number, end: number, visit: (index: number) => void): void {
+    // Blocks begin on a word's boundary.
+    const slice = words.subarray(first >>> 5, (end + 31) >>> 5);
+    eachBit(slice, (index) => visit(first + index));
+  }
+
+  #groupEgress(): void {
+    const byProgram = new Map<string, number[]>();
+    for (const [index, { identity }] of this.units.entries()) {
+      const program = this.#graph.programOf(identity).egress;
+      if (program.key === "") {
+        setBit(this.#open, index);
+        continue;
+      }
+      const key = ownSideMatters(program, "egress") ? `${program.key} ${index}` : program.key;
+      const known = byProgram.get(key);
+      if (known) known.push(index);
+      else byProgram.set(key, [index]);
+    }
+    for (const sources of byProgram.values()) {
+      const unit = this.units[sources[0] ?? 0];
+      if (!unit) continue;
+      const opens = this.#solve(this.#graph.programOf(unit.identity).egress, "egress", sources[0] ?? 0);
+      if (!isEmpty(opens)) this.#groups.push({ sources, opens });
+    }
+  }
+
+  #admitted(destination: number): Words {
+    const unit = this.units[destination];
+    if (!unit) return this.#all;
+    const program = this.#graph.programOf(unit.identity).ingress;
+    if (program.key === "") return this.#all;
+    const ports = unit.identity.sample.ports.map(({ name, protocol, port }) => `${name}/${protocol}/${port}`).join(",");
+    const key = `${program.key} ${ports} ${ownSideMatters(program, "ingress") ? destination : ""}`;
+    const known = this.#ingress.get(key);
+    if (known) return known;
+    const admitted = this.#solve(program, "ingress", destination);
+    this.#ingress.set(key, admitted);
+    return admitted;
+  }
+
+  /** The other side's units for which the program allows. */
+  #solve(program: DirectionProgram, direction: Direction, subject: number): Words {
+    const allowed = emptyWords(this.units.length);
+    let undecided = this.#all;
+    for (const tier of program.tiers) {
+      // Rules that only allow, in a tier that denies the rest: their sets add up, in any order.
+      const adds = tier.defaultAction === "deny" && tier.policies.every((state) => (state[direction] ?? []).every(({ rule: { action } }) => action === "allow"));
+      if (adds && undecided === this.#all) {
+        for (const state of tier.policies) for (const rule of state[direction] ?? []) this.#addPeers(allowed, rule, direction, subject);
+        return allowed;
+      }
+      undecided = this.#walkTier(tier, direction, subject, undecided, allowed);
+    }
+    if (program.profile === "allow") orInto(allowed, undecided);
+    return allowed;
+  }
+
+  #walkTier(
+    tier: DirectionProgram["tiers"][number],
+    direction: Direction,
+    subject: number,
+    undecided: Words,
+    allowed: Words,
+  ): Words {
+    const rest = undecided.slice();
+    const passed = emptyWords(this.units.length);
+    for (const state of tier.policies) {
+      for (const compiled of state[direction] ?? []) {
+        if (compiled.rule.action === "log") continue;
+        const matched = emptyWords(this.units.length);
+        this.#addPeers(matched, compiled, direction, subject);
+        andInto(matched, rest);
+        if (compiled.rule.action === "allow") orInto(allowed, matched);
+        if (compiled.rule.action === "pass") orInto(passed, matched);
+        andNotInto(rest, matched);
+      }
+    }
+    if (tier.defaultAction === "pass") orInto(passed, rest);
+    return passed;
+  }
+
+  /** Adds the units of the other side that the rule matches, seen from one subject. */
+  #addPeers(target: Words, compiled: CompiledRule, direction: Direction, subject: number): void {
+    const { match } = compiled.rule;
+    if (!this.#packetMatches(match)) return;
+    const own = direction === "ingress" ? "destination" : "source";
+    const other = direction === "ingress" ? "source" : "destination";
+    if (!this.#ownSideMatches(match[own], compiled, own, subject)) return;
+    const ports = this.#portHolders(match.destination, direction === "ingress" ? subject : undefined);
+    if (ports === undefined) return;
+    const sets = [...this.#peerSets(match[other], compiled, other), ...(ports === "any" ? [] : [ports])];
+    const [first, ...rest] = sets;
+    if (!first) {
+      orInto(target, this.#all);
+      return;
+    }
+    if (rest.length === 0) {
+      orInto(target, first);
+      return;
+    }
+    const matched = first.slice();
+    for (const set of rest) andInto(matched, set);
+    orInto(target, matched);
+  }
+
+  #packetMatches(match: Match): boolean {
+    const { family, protocol, icmp } = this.#kind;
+    if (match.family !== undefined && match.family !== family) return false;
+    if (match.protocol !== undefined && match.protocol !== protocol) return false;
+    if (match.notProtocol === protocol) return false;
+    const same = (wanted: NonNullable<Match["icmp"]>): boolean =>
+      icmp !== undefined && icmp.type === wanted.type && (wanted.code === undefined || icmp.code === wanted.code);
+    if (match.icmp && !same(match.icmp)) return false;
+    if (match.notIcmp && same(match.notIcmp)) return false;
+    // Which port a client sends from is not asked: a rule that wants to know matches no question.
+    return !match.source.ports && !match.source.notPorts;
+  }
+
+  #ownSideMatches(match: EntityMatch, compiled: CompiledRule, side: "source" | "destination", subject: number): boolean {
+    return this.#peerSets(match, compiled, side).every((set) => hasBit(set, subject));
+  }
+
+  /** Sets that the units of one side must all be in. */
+  #peerSets(match: EntityMatch, compiled: CompiledRule, side: "source" | "destination"): Words[] {
+    const selector = side === "source" ? compiled.sourceSelector : compiled.destinationSelector;
+    const notSelector = side === "source" ? compiled.sourceNotSelector : compiled.destinationNotSelector;
+    const sets: Words[] = [];
+    if (selector) sets.push(this.#selected(selector));
+    if (notSelector) sets.push(this.#without(this.#selected(notSelector)));
+    if (match.nets) sets.push(this.#inAny(match.nets));
+    if (match.notNets) sets.push(this.#without(this.#inAny(match.notNets)));
+    return sets;
+  }
+
+  #without(set: Words): Words {
+    const rest = this.#all.slice();
+    andNotInto(rest, set);
+    return rest;
+  }
+
+  #selected(selector: SelectorState): Words {
+    const known = this.#selectors.get(selector);
+    if (known) return known;
+    const words = emptyWords(this.units.length);
+    for (const identity of selector.members) for (const index of this.#unitsOfIdentity.get(identity) ?? []) setBit(words, index);
+    for (const set of selector.networkSets) orInto(words, this.#inAny(set.nets));
+    this.#selectors.set(selector, words);
+    return words;
+  }
+
+  #inAny(nets: readonly Cidr[]): Words {
+    const words = emptyWords(this.units.length);
+    for (const net of nets) orInto(words, this.#inNet(net));
+    return words;
+  }
+
+  #inNet(net: Cidr): Words {
+    const known = this.#nets.get(net);
+    if (known) return known;
+    const { family } = this.#kind;
+    const words = emptyWords(this.units.length);
+    for (const [index, { address }] of this.units.entries()) if (cidrContains(net, { family, bits: address })) setBit(words, index);
+    this.#nets.set(net, words);
+    return words;
+  }
+
+  /** "any": the rule names no ports. undefined: no destination's port can match. A set: the destinations where it does. */
+  #portHolders(match: EntityMatch, subject: number | undefined): Words | "any" | undefined {
+    if (!match.ports && !match.notPorts) return "any";
+    const { port, protocol } = this.#kind;
+    if (port === undefined || !hasPorts(protocol)) return undefined;
+    const byNumber = typeof port === "number";
+    const names = [...(match.ports ?? []), ...(match.notPorts ?? [])].some((entry) => entry.kind === "named");
+    if (byNumber && !names) return this.#covers(match, port, undefined) ? "any" : undefined;
+    if (subject !== undefined) return this.#coversAt(match, subject) ? "any" : undefined;
+    const words = emptyWords(this.units.length);
+    for (let index = 0; index < this.units.length; index++) if (this.#coversAt(match, index)) setBit(words, index);
+    return words;
+  }
+
+  #coversAt(match: EntityMatch, destination: number): boolean {
+    const ports = this.units[destination]?.identity.sample.ports ?? [];
+    const { port, protocol } = this.#kind;
+    const number = typeof port === "number" ? port : ports.find((named) => named.name === port && named.protocol === protocol)?.port;
+    return number !== undefined && this.#covers(match, number, destination);
+  }
+
+  #covers(match: EntityMatch, port: number, destination: number | undefined): boolean {
+    const holds = (entry: PortMatch): boolean => {
+      if (entry.kind === "range") return entry.first <= port && port <= entry.last;
+      const ports = destination === undefined ? [] : (this.units[destination]?.identity.sample.ports ?? []);
+      return ports.some((named) => named.name === entry.name && named.protocol === this.#kind.protocol && named.port === port);
+    };
+    if (match.notPorts?.some(holds)) return false;
+    return match.ports === undefined || match.ports.some(holds);
+  }
+
+  #holders(name: string): Words {
+    const known = this.#named.get(name);
+    if (known) return known;
+    const words = emptyWords(this.units.length);
+    for (const [index, { identity }] of this.units.entries()) {
+      if (identity.sample.ports.some((named) => named.name === name && named.protocol === this.#kind.protocol)) setBit(words, index);
+    }
+    this.#named.set(name, words);
+    return words;
+  }
+}
+
+/** Whether a rule looks at its own side's address or labels: equal programs may then differ by unit. */
+function ownSideMatters(program: DirectionProgram, direction: Direction): boolean {
+  const own = direction === "ingress" ? "destination" : "source";
+  return program.tiers.some((tier) =>
+    tier.policies.some((state) =>
+      (state[direction] ?? []).some(({ rule: { match } }) => {
+        const side = match[own];
+        return side.selector !== undefined || side.notSelector !== undefined || side.nets !== undefined || side.notNets !== undefined;
+      }),
+    ),
+  );
+}

@@ -1,0 +1,180 @@
+/** @module `tortie get`: what was understood of the manifests. */
+import { Cluster } from "../../analysis/cluster.ts";
+import { OpError } from "../../base/errors.ts";
+import { formatIp } from "../../base/ip.ts";
+import { formatIssue, type Issue } from "../../base/issue.ts";
+import type { PolicyState } from "../../calc/types.ts";
+import { originPosition, ruleText } from "../../policy/explain.ts";
+import { formatSelector } from "../../policy/selector.ts";
+import { comparePolicies } from "../../policy/world.ts";
+import { decodeTexts } from "../../resources/load.ts";
+import { clusterOptions, type InputOptions } from "../inputs.ts";
+import type { Io } from "../io.ts";
+import { structured } from "../output.ts";
+import { paintFor } from "../paint.ts";
+import { readInputs } from "../read-files.ts";
+import { textTable } from "../table.ts";
+
+export interface GetOptions extends InputOptions {
+  readonly output?: "json" | "yaml" | "wide";
+}
+
+const KINDS: Readonly<Record<string, Kind>> = {
+  policies: "policies", policy: "policies", netpol: "policies", networkpolicies: "policies", networkpolicy: "policies",
+  pods: "pods", pod: "pods", po: "pods",
+  issues: "issues", issue: "issues",
+};
+type Kind = "policies" | "pods" | "issues";
+
+interface PolicyData {
+  readonly tier: string;
+  readonly order: number | string;
+  readonly policy: string;
+  readonly selects: number;
+  readonly ingress: string;
+  readonly egress: string;
+  readonly subject: string;
+  readonly position: string;
+  readonly rules: readonly { readonly direction: string; readonly path: string; readonly position: string; readonly rule: string }[];
+}
+
+interface PodData {
+  readonly pod: string;
+  readonly workload: string;
+  readonly node: string;
+  readonly addresses: readonly string[];
+  readonly identity: string;
+  readonly isolated: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly policies: readonly string[];
+}
+
+/** Issues are an answer here, not a reason to stop; they still decide the exit status. */
+export async function runGet(io: Io, word: string | undefined, options: GetOptions): Promise<number> {
+  const wanted = word === undefined ? undefined : KINDS[word.toLowerCase()];
+  if (word !== undefined && wanted === undefined) {
+    throw new OpError(`get ${word}: one of policies, pods, issues`, { code: "input-invalid" });
+  }
+  if (options.filename.length === 0) {
+    throw new OpError("no manifests: name files, folders or globs with -f (or - for standard input)", { code: "input-invalid" });
+  }
+  const texts = await readInputs(options.filename, { folder: io.folder, stdin: io.stdin });
+  const loaded = decodeTexts(texts, options.namespace === undefined ? {} : { defaultNamespace: options.namespace });
+  const cluster = new Cluster(clusterOptions(loaded.objects));
+  cluster.apply(loaded.objects);
+  cluster.sync();
+  const policies = policyData(cluster);
+  const pods = podData(cluster);
+  const shown = (kind: Kind): boolean => wanted === undefined || wanted === kind;
+  if (options.output === "json" || options.output === "yaml") {
+    io.out(
+      structured(options.output, {
+        ...(shown("policies") && { policies }),
+        ...(shown("pods") && { pods }),
+        ...(shown("issues") && { issues: loaded.issues }),
+        ...(wanted === undefined && { ignored: loaded.ignored }),
+      }),
+    );
+  } else {
+    const wide = options.output === "wide";
+    if (shown("policies")) tell(io, "POLICIES", policyLines(policies, wide), wanted === undefined);
+    if (shown("pods")) tell(io, "PODS", podLines(pods, wide), wanted === undefined);
+    if (shown("issues")) tell(io, "ISSUES", issueLines(io, loaded.issues), wanted === undefined);
+    if (wanted === undefined && loaded.ignored > 0) io.out(`${loaded.ignored} objects of kinds that do not bear on policy were passed over`);
+  }
+  return loaded.issues.some(({ severity }) => severity === "error") ? 2 : 0;
+}
+
+function tell(io: Io, title: string, lines: readonly string[], titled: boolean): void {
+  if (titled) io.out(paintFor(io).bold(title));
+  for (const line of lines) io.out(line);
+  if (titled) io.out("");
+}
+
+function policyData(cluster: Cluster): PolicyData[] {
+  const tiers = cluster.graph.orderedTiers().map(({ name }) => name);
+  const states = [...cluster.graph.policies.values()].sort(
+    (a, b) => tiers.indexOf(a.policy.tier) - tiers.indexOf(b.policy.tier) || comparePolicies(a.policy, b.policy),
+  );
+  return states.map((state) => {
+    const { policy, subject } = state;
+    const pods = [...subject.members].flatMap(({ classes }) => [...classes].map(({ endpoints }) => endpoints.size));
+    const governs = (direction: "ingress" | "egress"): string => {
+      const rules = state[direction];
+      return rules === undefined ? "-" : rules.length === 0 ? "deny all" : `${rules.length} rule${rules.length === 1 ? "" : "s"}`;
+    };
+    return {
+      tier: policy.tier,
+      order: Number.isFinite(policy.order) ? policy.order : "unset",
+      policy: policy.id,
+      selects: pods.reduce((sum, count) => sum + count, 0),
+      ingress: governs("ingress"),
+      egress: governs("egress"),
+      subject: formatSelector(policy.subject),
+      position: originPosition(policy.origin),
+      rules: (["ingress", "egress"] as const).flatMap((direction) => ruleData(state, direction)),
+    };
+  });
+}
+
+function ruleData(state: PolicyState, direction: "ingress" | "egress"): PolicyData["rules"] {
+  return (state[direction] ?? []).map(({ rule }) => ({
+    direction,
+    path: rule.origin.path,
+    position: originPosition(rule.origin),
+    rule: ruleText(rule),
+  }));
+}
+
+function podData(cluster: Cluster): PodData[] {
+  const numbers = new Map([...cluster.graph.identities.values()].map((identity, index) => [identity, index + 1]));
+  return [...cluster.pods].map(([id, pod]) => {
+    const state = cluster.graph.endpoints.get(id);
+    const place = cluster.plan.pods.find(({ key }) => key === id);
+    const base = { pod: id, workload: pod.workload ? `${pod.workload.kind}/${pod.workload.name}` : "", node: place?.node ?? "", labels: { ...pod.labels } };
+    if (!state) {
+      const why = pod.spec.hostNetwork ? "host network" : "finished";
+      return { ...base, addresses: pod.spec.hostNetwork ? [...(place?.addresses ?? [])] : [], identity: `(${why})`, isolated: "-", policies: [] };
+    }
+    const { identity } = state.labelClass;
+    const program = cluster.graph.programOf(identity);
+    const isolated = (["ingress", "egress"] as const).filter((direction) => program[direction].tiers.length > 0);
+    const policies = isolated.flatMap((direction) => program[direction].tiers.flatMap((tier) => tier.policies.map(({ policy }) => policy.id)));
+    return {
+      ...base,
+      addresses: state.endpoint.addresses.map(formatIp),
+      identity: String(numbers.get(identity) ?? ""),
+      isolated: isolated.join(", ") || "no",
+      policies: [...new Set(policies)],
+    };
+  });
+}
+
+function policyLines(policies: readonly PolicyData[], wide: boolean): string[] {
+  if (policies.length === 0) return ["no policies: every pod reaches every pod"];
+  const head = ["TIER", "ORDER", "POLICY", "SELECTS", "INGRESS", "EGRESS", ...(wide ? ["SUBJECT", "FILE"] : [])];
+  return textTable(
+    head,
+    policies.map(({ tier, order, policy, selects, ingress, egress, subject, position }) => [
+      tier, String(order), policy, `${selects} pod${selects === 1 ? "" : "s"}`, ingress, egress, ...(wide ? [subject, position] : []),
+    ]),
+  );
+}
+
+function podLines(pods: readonly PodData[], wide: boolean): string[] {
+  if (pods.length === 0) return ["no pods"];
+  const head = ["POD", "NODE", "IP", "IDENTITY", "ISOLATED", ...(wide ? ["WORKLOAD", "LABELS", "POLICIES"] : [])];
+  return textTable(
+    head,
+    pods.map(({ pod, node, addresses, identity, isolated, workload, labels, policies }) => {
+      const text = Object.entries(labels).map(([key, value]) => `${key}=${value}`).join(",");
+      return [pod, node, addresses.join(","), identity, isolated, ...(wide ? [workload || "-", text || "<none>", policies.join(", ") || "-"] : [])];
+    }),
+  );
+}
+
+function issueLines(io: Io, issues: readonly Issue[]): string[] {
+  const paint = paintFor(io);
+  if (issues.length === 0) return ["none"];
+  return issues.map((issue) => (issue.severity === "error" ? paint.bad : paint.warn)(formatIssue(issue)));
+}

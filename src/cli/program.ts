@@ -1,0 +1,140 @@
+/** @module The commands, their options and help. Each loads its own code when it runs. */
+import { Command, CommanderError, Option } from "commander";
+import { addCompletion } from "./commands/completion.ts";
+import type { Io } from "./io.ts";
+import { VERSION } from "./version.ts";
+
+const EXIT_HELP = `
+Exit status:
+  0  yes: allowed, every expectation holds
+  1  no: denied, some expectation does not hold
+  2  bad input: every issue is told with file:line:column
+  3  the output could not be written
+  4  the kernel is needed and cannot be used here (see tortie doctor)
+  5  the kernel refused something
+  6  two judges disagree: a fault of tortie's, please report it
+  130 interrupted`;
+
+interface Shared {
+  filename: string[];
+  namespace?: string;
+  keepGoing?: boolean;
+}
+
+const collect = (value: string, before: readonly string[]): string[] => [...before, value];
+
+function withInput(command: Command): Command {
+  return command
+    .option("-f, --filename <path>", "manifests: a file, folder or glob, or - for standard input (repeatable)", collect, [])
+    .option("-n, --namespace <name>", "namespace of objects that name none", "default")
+    .option("--keep-going", "answer from what could be read; what is broken fails closed");
+}
+
+function output(...choices: string[]): Option {
+  return new Option("-o, --output <format>", "output format").choices(choices);
+}
+
+/** @returns the exit status. @throws OpError */
+export async function runProgram(io: Io, argv: readonly string[]): Promise<number> {
+  let status = 0;
+  const run = (work: () => Promise<number>): Promise<void> =>
+    work().then((code) => {
+      status = code;
+    });
+  const program = new Command("tortie")
+    .description("Kubernetes network policy: who can reach whom, why, and what real packets say")
+    .version(VERSION, "-V, --version")
+    .showHelpAfterError("(tortie help COMMAND tells more)")
+    .configureHelp({ showGlobalOptions: false })
+    .addHelpText("after", EXIT_HELP)
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => io.out(text.trimEnd()), writeErr: (text) => io.err(text.trimEnd()) });
+
+  program
+    .command("test")
+    .argument("<file...>", "ConnectivityTest files, folders or globs; - for standard input")
+    .description("run ConnectivityTests on the model, the compiled ruleset, or the kernel with real packets")
+    .addOption(new Option("--on <judge>", "who judges").choices(["model", "ruleset", "kernel", "all"]).default("model"))
+    .option("--json", "one JSON object with every case")
+    .addOption(output("json", "yaml"))
+    .option("--junit <file>", "write JUnit XML too")
+    .option("-v, --verbose", "tell cases that passed as well, with reasons")
+    .option("--keep-going", "test what could be read; what is broken fails closed")
+    .addHelpText("after", example(
+      "tortie test policies/tests/*.yaml",
+      "tortie test go-demo-2.yaml --on all          model, ruleset and kernel must agree",
+      "tortie test tests/ --junit report.xml",
+    ))
+    .action((files: string[], options: object) => run(async () => (await import("./commands/test.ts")).runTest(io, files, options)));
+
+  withInput(program.command("explain"))
+    .argument("<from>", "pod, namespace/pod, deploy/name, namespace/deploy/name, node/name, or an address")
+    .argument("<to>", "the same, or svc/name, svc/namespace/name")
+    .description("tell whether FROM can reach TO, and why")
+    .option("-p, --port <port>", "a number, or a port's name on the destination")
+    .option("--protocol <protocol>", "TCP, UDP, SCTP or ICMP", "TCP")
+    .addOption(output("json", "yaml"))
+    .addHelpText("after", example(
+      "tortie explain busybox deploy/go-demo-2-db --port 27017 -f manifests/",
+      "tortie explain prod/web svc/prod/db --port 5432 -f .",
+      "tortie explain 192.0.2.1 prod/web --port 443 -f . -o json",
+      "tortie explain a/client b/server --protocol ICMP -f .",
+    ))
+    .action((from: string, to: string, options: Shared) =>
+      run(async () => (await import("./commands/explain.ts")).runExplain(io, from, to, options)),
+    );
+
+  withInput(program.command("matrix"))
+    .description("the truth table: who reaches whom, workloads grouped")
+    .option("-p, --port <port>", "a number, or a port's name", "80")
+    .option("--protocol <protocol>", "TCP, UDP, SCTP or ICMP", "TCP")
+    .option("--pods", "a row for each pod, not for each workload")
+    .addOption(output("json", "yaml", "csv", "md"))
+    .addHelpText("after", example(
+      "tortie matrix -f manifests/ --port 8080",
+      "tortie matrix -f manifests/ --protocol ICMP",
+      "tortie matrix -f manifests/ --port http -o csv > table.csv",
+    ))
+    .action((options: Shared) => run(async () => (await import("./commands/matrix.ts")).runMatrix(io, options)));
+
+  withInput(program.command("get"))
+    .argument("[kind]", "policies, pods or issues; all where left out")
+    .description("what was understood: policies in order with their subjects, pods with identities, issues")
+    .addOption(output("json", "yaml", "wide"))
+    .addHelpText("after", example("tortie get -f manifests/", "tortie get pods -f manifests/ -o wide", "tortie get policies -f manifests/ -o json"))
+    .action((kind: string | undefined, options: Shared) => run(async () => (await import("./commands/get.ts")).runGet(io, kind, options)));
+
+  program
+    .command("demo")
+    .argument("[name]", "which walkthrough", "go-demo-2")
+    .description("play a walkthrough: manifests in, real packets out, step by step")
+    .option("--list", "list the walkthroughs")
+    .addOption(new Option("--on <judge>", "who judges beside the model").choices(["model", "kernel"]))
+    .option("--manifests", "print the manifests that the walkthrough applies")
+    .addHelpText("after", example("tortie demo", "tortie demo go-demo-2 --on model", "tortie demo --list"))
+    .action((name: string, options: object) => run(async () => (await import("./commands/demo.ts")).runDemo(io, name, options)));
+
+  program
+    .command("doctor")
+    .description("what this machine can do, and what is missing")
+    .addOption(output("json", "yaml"))
+    .addHelpText("after", example("tortie doctor", "tortie doctor -o json"))
+    .action((options: object) => run(async () => (await import("./commands/doctor.ts")).runDoctor(io, options)));
+
+  addCompletion(program, io);
+
+  try {
+    await program.parseAsync(["node", "tortie", ...argv]);
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return 0;
+    // Commander has told what is wrong with the arguments.
+    return 2;
+  }
+  return status;
+}
+
+function example(...lines: string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  ${line}`).join("\n")}`;
+}
+

@@ -1,0 +1,72 @@
+/** @module The corpus: one ConnectivityTest for each question about meaning, in `test/corpus/<topic>/`. */
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { formatIssue } from "../../src/base/issue.ts";
+import { caseTitle, type LoadedTest, loadTests, playTest } from "../../src/cli/commands/test.ts";
+import type { Judge } from "../../src/judges/judge.ts";
+
+const FOLDER = fileURLToPath(new URL("../corpus", import.meta.url));
+
+export interface CorpusFile {
+  /** `basics/deny-all-ingress`. */
+  readonly name: string;
+  readonly file: string;
+  readonly text: string;
+}
+
+/** All of them, by name; `CORPUS=word` takes those with the word in their name. Manifests that tests name are none. */
+export function corpusFiles(): CorpusFile[] {
+  const word = process.env["CORPUS"] ?? "";
+  return readdirSync(FOLDER, { recursive: true, encoding: "utf8" })
+    .filter((entry) => entry.endsWith(".yaml") && !entry.split(path.sep).includes("manifests") && entry.includes(word))
+    .sort()
+    .map((entry) => {
+      const file = path.join(FOLDER, entry);
+      return { name: entry.replace(/\.yaml$/, ""), file, text: readFileSync(file, "utf8") };
+    });
+}
+
+async function load(file: string): Promise<readonly LoadedTest[]> {
+  const silent = { out: () => undefined, err: () => undefined, progress: () => undefined };
+  const stdin = (async function* (): AsyncGenerator<string> {})();
+  return loadTests({ ...silent, colour: false, width: 100, folder: FOLDER, stdin }, [file]);
+}
+
+/**
+ * Plays one file before all judges at once.
+ * @param judges - new ones; closed when this ends
+ * @param after - looks at the judges once everything was asked
+ * @returns what is wrong, a line each, nothing when all is well: errors in the file, answers against the expectation,
+ *   judges that disagree
+ */
+export async function playCorpusFile(
+  { file }: CorpusFile,
+  makeJudges: () => Promise<readonly Judge[]>,
+  after: (judges: readonly Judge[]) => readonly string[] = () => [],
+): Promise<string[]> {
+  const problems: string[] = [];
+  for (const loaded of await load(file)) {
+    const { issues, test } = loaded;
+    problems.push(...issues.filter(({ severity }) => severity === "error").map(formatIssue));
+    if (problems.length > 0) return problems;
+    const judges = await makeJudges();
+    try {
+      const { cases, disagreements } = await playTest(loaded, judges);
+      if (cases.length === 0) problems.push("nothing is asked");
+      for (const entry of cases.filter(({ passed }) => !passed)) {
+        const line = test.source.locate(entry.path)?.line;
+        const step = entry.step === "" ? "" : `[${entry.step}] `;
+        problems.push(`line ${line}: ${step}${caseTitle(entry)}: expected ${entry.expected}, ${entry.judge} says ${entry.actual}: ${entry.because}`);
+      }
+      for (const { step, from, to, answers } of disagreements) {
+        const said = answers.map(({ judge, actual, because }) => `${judge} says ${actual} (${because})`).join("; ");
+        problems.push(`the judges disagree${step === "" ? "" : ` in ${step}`} on ${from} -> ${to}: ${said}`);
+      }
+      problems.push(...after(judges));
+    } finally {
+      for (const judge of judges) await judge.close();
+    }
+  }
+  return problems;
+}

@@ -6,7 +6,13 @@ import { OpError } from "../base/errors.ts";
 import { formatIp, type Ip, parseIp } from "../base/ip.ts";
 import { PolicyGraph } from "../calc/graph.ts";
 import type { GraphDelta } from "../calc/types.ts";
-import { type NetworkPlan, type PlannedChange, planChange, planNetwork, type PodRequest } from "../network/plan.ts";
+import {
+  type NetworkPlan,
+  type PlannedChange,
+  type PodRequest,
+  planChange,
+  planNetwork,
+} from "../network/plan.ts";
 import { fromNetworkPolicy } from "../policy/from-network-policy.ts";
 import { endpointFromPod, isFinished, podId } from "../policy/from-pod.ts";
 import type { Endpoint, Party } from "../policy/model.ts";
@@ -121,7 +127,11 @@ export class Cluster {
     return this.#plan;
   }
 
-  object(ref: { readonly kind: string; readonly namespace: string; readonly name: string }): KubernetesObject | undefined {
+  object(ref: {
+    readonly kind: string;
+    readonly namespace: string;
+    readonly name: string;
+  }): KubernetesObject | undefined {
     return this.#objects.get(objectName(ref));
   }
 
@@ -139,7 +149,16 @@ export class Cluster {
       else merged.set(key, value);
     }
     const source = { file: "<assumed>", locate: () => undefined };
-    this.apply([{ kind: "Namespace", apiVersion: "v1", namespace: "", name, labels: Object.fromEntries(merged), source }]);
+    this.apply([
+      {
+        kind: "Namespace",
+        apiVersion: "v1",
+        namespace: "",
+        name,
+        labels: Object.fromEntries(merged),
+        source,
+      },
+    ]);
     return true;
   }
 
@@ -163,7 +182,8 @@ export class Cluster {
     const names = new Set<string>();
     for (const object of objects) if (object.kind === "Node") names.add(object.name);
     for (const object of objects) {
-      const spec = object.kind === "Pod" ? object.spec : "template" in object ? object.template.spec : undefined;
+      const spec =
+        object.kind === "Pod" ? object.spec : "template" in object ? object.template.spec : undefined;
       if (spec?.nodeName !== undefined) names.add(spec.nodeName);
     }
     if (names.size === 0) {
@@ -174,7 +194,10 @@ export class Cluster {
 
   #request(id: string, pod: Pod, nodes: readonly Node[]): PodRequest {
     const selector = Object.entries(pod.spec.nodeSelector);
-    const selected = selector.length === 0 ? undefined : nodes.find(({ labels }) => selector.every(([key, value]) => labels[key] === value));
+    const selected =
+      selector.length === 0
+        ? undefined
+        : nodes.find(({ labels }) => selector.every(([key, value]) => labels[key] === value));
     const node = pod.spec.nodeName ?? selected?.name;
     return {
       key: id,
@@ -195,7 +218,10 @@ export class Cluster {
     const names = this.#nodeNames(objects);
     if (!this.#plan || names.some((name) => !this.#plan?.nodes.some((node) => node.name === name))) {
       this.#plan = planNetwork({
-        nodes: names.map((name) => ({ name, addresses: nodeObjects.find((node) => node.name === name)?.addresses ?? [] })),
+        nodes: names.map((name) => ({
+          name,
+          addresses: nodeObjects.find((node) => node.name === name)?.addresses ?? [],
+        })),
         pods: [...requests.values()],
         outside: this.#options.outside ?? [],
         podNetworks: this.#options.podNetworks ?? DEFAULT_POD_NETWORKS,
@@ -218,7 +244,9 @@ export class Cluster {
       this.#tell(object);
       this.#told.set(name, object);
     }
-    const namespaces = new Set([...this.#objects.values()].map(({ namespace }) => namespace).filter((name) => name !== ""));
+    const namespaces = new Set(
+      [...this.#objects.values()].map(({ namespace }) => namespace).filter((name) => name !== ""),
+    );
     for (const name of namespaces) {
       if (!this.graph.namespaces.has(name)) this.graph.setNamespace(name, assumedNamespaceLabels(name));
     }
@@ -241,20 +269,28 @@ export class Cluster {
     const names = new Set(this.plan.nodes.map(({ name }) => name));
     for (const name of this.graph.nodes.keys()) if (!names.has(name)) this.graph.setNode(name, null);
     for (const { name, addresses } of this.plan.nodes) {
-      if (!this.graph.nodes.has(name)) this.graph.setNode(name, addresses.flatMap((text) => parseIp(text) ?? []));
+      if (!this.graph.nodes.has(name))
+        this.graph.setNode(
+          name,
+          addresses.flatMap((text) => parseIp(text) ?? []),
+        );
     }
   }
 
   #tell(object: KubernetesObject): void {
     switch (object.kind) {
       case "Namespace":
-        return this.graph.setNamespace(object.name, object.labels);
+        this.graph.setNamespace(object.name, object.labels);
+        break;
       case "ServiceAccount":
-        return this.graph.setServiceAccount(`${object.namespace}/${object.name}`, object.labels);
+        this.graph.setServiceAccount(`${object.namespace}/${object.name}`, object.labels);
+        break;
       case "NetworkPolicy":
-        return this.graph.setPolicy(objectName(object), fromNetworkPolicy(object));
+        this.graph.setPolicy(objectName(object), fromNetworkPolicy(object));
+        break;
       default:
-        return;
+        // Other kinds become endpoints and services, not objects of the graph.
+        break;
     }
   }
 
@@ -262,7 +298,8 @@ export class Cluster {
     const object = this.#told.get(name);
     this.#told.delete(name);
     if (object?.kind === "Namespace") this.graph.setNamespace(object.name, null);
-    if (object?.kind === "ServiceAccount") this.graph.setServiceAccount(`${object.namespace}/${object.name}`, null);
+    if (object?.kind === "ServiceAccount")
+      this.graph.setServiceAccount(`${object.namespace}/${object.name}`, null);
     if (object?.kind === "NetworkPolicy") this.graph.setPolicy(name, null);
   }
 
@@ -273,7 +310,9 @@ export class Cluster {
     const slices = objects.filter((object): object is EndpointSlice => object.kind === "EndpointSlice");
     const endpoints = [...this.graph.endpoints.values()].map(({ endpoint }) => endpoint);
     const families = this.plan.podNetworks.map((text): 4 | 6 => (text.includes(":") ? 6 : 4));
-    return services.flatMap((service) => mapService(this.#serviceAddresses.complete(service, families), endpoints, slices));
+    return services.flatMap((service) =>
+      mapService(this.#serviceAddresses.complete(service, families), endpoints, slices),
+    );
   }
 
   #indexAddresses(): Map<string, Party> {
@@ -282,7 +321,8 @@ export class Cluster {
       for (const address of addresses) index.set(formatIp(address), { kind: "node", node, address });
     }
     for (const { endpoint } of this.graph.endpoints.values()) {
-      for (const address of endpoint.addresses) index.set(formatIp(address), { kind: "endpoint", endpoint, address });
+      for (const address of endpoint.addresses)
+        index.set(formatIp(address), { kind: "endpoint", endpoint, address });
     }
     return index;
   }
@@ -290,6 +330,10 @@ export class Cluster {
 
 function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
   const plain = (endpoint: Endpoint): string =>
-    JSON.stringify({ ...endpoint, addresses: endpoint.addresses.map(formatIp), labels: Object.entries(endpoint.labels).sort() });
+    JSON.stringify({
+      ...endpoint,
+      addresses: endpoint.addresses.map(formatIp),
+      labels: Object.entries(endpoint.labels).sort(),
+    });
   return plain(a) === plain(b);
 }

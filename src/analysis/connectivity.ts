@@ -8,8 +8,19 @@
  * A pod always reaches itself; that is not in the sets, which speak of different pods.
  * Cost: programs × their rules' words, plus units × words; memory: a row of bits for each distinct program.
  */
-import { andInto, andNotInto, eachBit, emptyWords, fullWords, hasBit, isEmpty, orInto, setBit, type Words } from "../base/bitset.ts";
-import { cidrContains, type Cidr, type Family } from "../base/ip.ts";
+import {
+  andInto,
+  andNotInto,
+  eachBit,
+  emptyWords,
+  fullWords,
+  hasBit,
+  isEmpty,
+  orInto,
+  setBit,
+  type Words,
+} from "../base/bitset.ts";
+import { type Cidr, cidrContains, type Family } from "../base/ip.ts";
 import type { PolicyGraph } from "../calc/graph.ts";
 import type { CompiledRule, DirectionProgram, SelectorState } from "../calc/types.ts";
 import { type Direction, type EntityMatch, hasPorts, type Match, type PortMatch } from "../policy/model.ts";
@@ -35,15 +46,21 @@ const BLOCK = 2048;
 export function allPairs(graph: PolicyGraph, kind: PacketKind): Connectivity {
   const solver = new Solver(graph, kind);
   const rows: Words[] = [];
-  for (let first = 0; first < solver.units.length; first += BLOCK) rows.push(...solver.block(first, Math.min(solver.units.length, first + BLOCK)));
+  for (let first = 0; first < solver.units.length; first += BLOCK)
+    rows.push(...solver.block(first, Math.min(solver.units.length, first + BLOCK)));
   return { units: solver.units, rows };
 }
 
 /** The same, a row at a time, for clusters whose rows would not fit in memory together. The row is reused. */
-export function eachRow(graph: PolicyGraph, kind: PacketKind, visit: (destination: number, sources: Words) => void): readonly Unit[] {
+export function eachRow(
+  graph: PolicyGraph,
+  kind: PacketKind,
+  visit: (destination: number, sources: Words) => void,
+): readonly Unit[] {
   const solver = new Solver(graph, kind);
   for (let first = 0; first < solver.units.length; first += BLOCK) {
-    for (const [index, row] of solver.block(first, Math.min(solver.units.length, first + BLOCK)).entries()) visit(first + index, row);
+    for (const [index, row] of solver.block(first, Math.min(solver.units.length, first + BLOCK)).entries())
+      visit(first + index, row);
   }
   return solver.units;
 }
@@ -139,7 +156,9 @@ class Solver {
     if (!unit) return this.#all;
     const program = this.#graph.programOf(unit.identity).ingress;
     if (program.key === "") return this.#all;
-    const ports = unit.identity.sample.ports.map(({ name, protocol, port }) => `${name}/${protocol}/${port}`).join(",");
+    const ports = unit.identity.sample.ports
+      .map(({ name, protocol, port }) => `${name}/${protocol}/${port}`)
+      .join(",");
     const key = `${program.key} ${ports} ${ownSideMatters(program, "ingress") ? destination : ""}`;
     const known = this.#ingress.get(key);
     if (known) return known;
@@ -154,9 +173,14 @@ class Solver {
     let undecided = this.#all;
     for (const tier of program.tiers) {
       // Rules that only allow, in a tier that denies the rest: their sets add up, in any order.
-      const adds = tier.defaultAction === "deny" && tier.policies.every((state) => (state[direction] ?? []).every(({ rule: { action } }) => action === "allow"));
+      const adds =
+        tier.defaultAction === "deny" &&
+        tier.policies.every((state) =>
+          (state[direction] ?? []).every(({ rule: { action } }) => action === "allow"),
+        );
       if (adds && undecided === this.#all) {
-        for (const state of tier.policies) for (const rule of state[direction] ?? []) this.#addPeers(allowed, rule, direction, subject);
+        for (const state of tier.policies)
+          for (const rule of state[direction] ?? []) this.#addPeers(allowed, rule, direction, subject);
         return allowed;
       }
       undecided = this.#walkTier(tier, direction, subject, undecided, allowed);
@@ -219,14 +243,21 @@ class Solver {
     if (match.protocol !== undefined && match.protocol !== protocol) return false;
     if (match.notProtocol === protocol) return false;
     const same = (wanted: NonNullable<Match["icmp"]>): boolean =>
-      icmp !== undefined && icmp.type === wanted.type && (wanted.code === undefined || icmp.code === wanted.code);
+      icmp !== undefined &&
+      icmp.type === wanted.type &&
+      (wanted.code === undefined || icmp.code === wanted.code);
     if (match.icmp && !same(match.icmp)) return false;
     if (match.notIcmp && same(match.notIcmp)) return false;
     // Which port a client sends from is not asked: a rule that wants to know matches no question.
     return !match.source.ports && !match.source.notPorts;
   }
 
-  #ownSideMatches(match: EntityMatch, compiled: CompiledRule, side: "source" | "destination", subject: number): boolean {
+  #ownSideMatches(
+    match: EntityMatch,
+    compiled: CompiledRule,
+    side: "source" | "destination",
+    subject: number,
+  ): boolean {
     return this.#peerSets(match, compiled, side).every((set) => hasBit(set, subject));
   }
 
@@ -252,7 +283,8 @@ class Solver {
     const known = this.#selectors.get(selector);
     if (known) return known;
     const words = emptyWords(this.units.length);
-    for (const identity of selector.members) for (const index of this.#unitsOfIdentity.get(identity) ?? []) setBit(words, index);
+    for (const identity of selector.members)
+      for (const index of this.#unitsOfIdentity.get(identity) ?? []) setBit(words, index);
     for (const set of selector.networkSets) orInto(words, this.#inAny(set.nets));
     this.#selectors.set(selector, words);
     return words;
@@ -269,7 +301,8 @@ class Solver {
     if (known) return known;
     const { family } = this.#kind;
     const words = emptyWords(this.units.length);
-    for (const [index, { address }] of this.units.entries()) if (cidrContains(net, { family, bits: address })) setBit(words, index);
+    for (const [index, { address }] of this.units.entries())
+      if (cidrContains(net, { family, bits: address })) setBit(words, index);
     this.#nets.set(net, words);
     return words;
   }
@@ -284,14 +317,18 @@ class Solver {
     if (byNumber && !names) return this.#covers(match, port, undefined) ? "any" : undefined;
     if (subject !== undefined) return this.#coversAt(match, subject) ? "any" : undefined;
     const words = emptyWords(this.units.length);
-    for (let index = 0; index < this.units.length; index++) if (this.#coversAt(match, index)) setBit(words, index);
+    for (let index = 0; index < this.units.length; index++)
+      if (this.#coversAt(match, index)) setBit(words, index);
     return words;
   }
 
   #coversAt(match: EntityMatch, destination: number): boolean {
     const ports = this.units[destination]?.identity.sample.ports ?? [];
     const { port, protocol } = this.#kind;
-    const number = typeof port === "number" ? port : ports.find((named) => named.name === port && named.protocol === protocol)?.port;
+    const number =
+      typeof port === "number"
+        ? port
+        : ports.find((named) => named.name === port && named.protocol === protocol)?.port;
     return number !== undefined && this.#covers(match, number, destination);
   }
 
@@ -299,7 +336,9 @@ class Solver {
     const holds = (entry: PortMatch): boolean => {
       if (entry.kind === "range") return entry.first <= port && port <= entry.last;
       const ports = destination === undefined ? [] : (this.units[destination]?.identity.sample.ports ?? []);
-      return ports.some((named) => named.name === entry.name && named.protocol === this.#kind.protocol && named.port === port);
+      return ports.some(
+        (named) => named.name === entry.name && named.protocol === this.#kind.protocol && named.port === port,
+      );
     };
     if (match.notPorts?.some(holds)) return false;
     return match.ports === undefined || match.ports.some(holds);
@@ -310,7 +349,10 @@ class Solver {
     if (known) return known;
     const words = emptyWords(this.units.length);
     for (const [index, { identity }] of this.units.entries()) {
-      if (identity.sample.ports.some((named) => named.name === name && named.protocol === this.#kind.protocol)) setBit(words, index);
+      if (
+        identity.sample.ports.some((named) => named.name === name && named.protocol === this.#kind.protocol)
+      )
+        setBit(words, index);
     }
     this.#named.set(name, words);
     return words;
@@ -324,7 +366,12 @@ function ownSideMatters(program: DirectionProgram, direction: Direction): boolea
     tier.policies.some((state) =>
       (state[direction] ?? []).some(({ rule: { match } }) => {
         const side = match[own];
-        return side.selector !== undefined || side.notSelector !== undefined || side.nets !== undefined || side.notNets !== undefined;
+        return (
+          side.selector !== undefined ||
+          side.notSelector !== undefined ||
+          side.nets !== undefined ||
+          side.notNets !== undefined
+        );
       }),
     ),
   );

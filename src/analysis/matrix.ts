@@ -47,7 +47,9 @@ export function matrixOf({ units, rows }: Connectivity, byPod: boolean): Matrix 
       group.units.set(index, (group.units.get(index) ?? 0) + 1);
     }
   }
-  const groups = [...byKey.values()].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.kind < b.kind ? -1 : 1));
+  const groups = [...byKey.values()].sort((a, b) =>
+    a.name < b.name ? -1 : a.name > b.name ? 1 : a.kind < b.kind ? -1 : 1,
+  );
   for (const group of groups) group.pods.sort();
   const cells = groups.map((from) => groups.map((to) => cellOf(from, to, rows)));
   return { groups: groups.map(({ name, kind, pods }) => ({ name, kind, pods })), cells };
@@ -98,7 +100,8 @@ export function quotient({ groups, cells }: Matrix): Quotient {
       if (known) known.push(index);
       else alike.set(key, [index]);
     }
-    for (const members of alike.values()) if (members.length > 1) for (const index of members) classOf.set(index, members);
+    for (const members of alike.values())
+      if (members.length > 1) for (const index of members) classOf.set(index, members);
   }
   const merged = [...new Set(groups.map((_, index) => classOf.get(index) ?? [index]))];
   const between = (from: readonly number[], to: readonly number[]): CellVerdict => {

@@ -51,12 +51,15 @@ export function resolveQuestion(cluster: Cluster, question: Question): ResolvedQ
   const service = serviceName(question.to);
   if (service !== undefined) return resolveService(cluster, question, service);
   const pair = commonFamily(resolveParty(cluster, question.from), resolveParty(cluster, question.to));
-  if (!pair) return { flows: [], problem: `${question.from} and ${question.to} have no address of the same family` };
+  if (!pair)
+    return { flows: [], problem: `${question.from} and ${question.to} have no address of the same family` };
   const { source, destination } = pair;
   if (question.protocol === "ICMP") {
     const { family } = destination.address;
     const icmp = { type: question.icmpType ?? ECHO_REQUEST[family], code: question.icmpCode ?? 0 };
-    return { flows: [{ source, destination, protocol: family === 4 ? PROTOCOL.ICMP : PROTOCOL.ICMPv6, icmp }] };
+    return {
+      flows: [{ source, destination, protocol: family === 4 ? PROTOCOL.ICMP : PROTOCOL.ICMPv6, icmp }],
+    };
   }
   const protocol = PROTOCOL[question.protocol];
   if (question.port === undefined) {
@@ -76,7 +79,10 @@ function resolvePort(destination: Party, port: number | string, protocol: number
 }
 
 /** IPv4 where both have it, as a client's resolver would prefer here. */
-function commonFamily(from: readonly Party[], to: readonly Party[]): { source: Party; destination: Party } | undefined {
+function commonFamily(
+  from: readonly Party[],
+  to: readonly Party[],
+): { source: Party; destination: Party } | undefined {
   for (const family of [4, 6]) {
     const source = from.find(({ address }) => address.family === family);
     const destination = to.find(({ address }) => address.family === family);
@@ -96,9 +102,13 @@ function serviceName(text: string): string | undefined {
 function resolveService(cluster: Cluster, question: Question, name: string): ResolvedQuestion {
   const [namespace = "", short = ""] = name.split("/");
   if (!cluster.object({ kind: "Service", namespace, name: short })) {
-    throw notFound(question.to, [...cluster.objects].flatMap((o) => (o.kind === "Service" ? [`svc/${o.namespace}/${o.name}`] : [])));
+    throw notFound(
+      question.to,
+      [...cluster.objects].flatMap((o) => (o.kind === "Service" ? [`svc/${o.namespace}/${o.name}`] : [])),
+    );
   }
-  if (question.protocol === "ICMP") return { flows: [], problem: `${question.to} is a Service, which answers no ping` };
+  if (question.protocol === "ICMP")
+    return { flows: [], problem: `${question.to} is a Service, which answers no ping` };
   const protocol = PROTOCOL[question.protocol];
   const from = resolveParty(cluster, question.from);
   const mappings = cluster.services.filter(
@@ -109,13 +119,21 @@ function resolveService(cluster: Cluster, question: Question, name: string): Res
       from.some(({ address }) => address.family === mapping.family),
   );
   const [mapping] = mappings;
-  if (!mapping) return { flows: [], problem: `Service ${name} has no ${question.protocol} port ${question.port ?? ""}` };
+  if (!mapping)
+    return { flows: [], problem: `Service ${name} has no ${question.protocol} port ${question.port ?? ""}` };
   const service = { name, address: mapping.addresses[0], port: mapping.port };
-  if (mapping.backends.length === 0) return { flows: [], problem: `Service ${name} has no endpoints`, service };
+  if (mapping.backends.length === 0)
+    return { flows: [], problem: `Service ${name} has no endpoints`, service };
   const source = from.find(({ address }) => address.family === mapping.family);
-  if (!source) return { flows: [], problem: `${question.from} has no address of the Service's family`, service };
+  if (!source)
+    return { flows: [], problem: `${question.from} has no address of the Service's family`, service };
   const flows = mapping.backends.map(
-    (backend): Flow => ({ source, destination: cluster.partyAt(backend.address), protocol, destinationPort: backend.port }),
+    (backend): Flow => ({
+      source,
+      destination: cluster.partyAt(backend.address),
+      protocol,
+      destinationPort: backend.port,
+    }),
   );
   return { flows, service };
 }
@@ -129,7 +147,11 @@ export function resolveParty(cluster: Cluster, name: string): readonly Party[] {
   const node = /^node\/(.+)$/.exec(name)?.[1];
   if (node !== undefined) {
     const addresses = cluster.graph.nodes.get(node);
-    if (!addresses) throw notFound(name, [...cluster.graph.nodes.keys()].map((known) => `node/${known}`));
+    if (!addresses)
+      throw notFound(
+        name,
+        [...cluster.graph.nodes.keys()].map((known) => `node/${known}`),
+      );
     return addresses.map((own) => ({ kind: "node", node, address: own }));
   }
   const id = findPod(cluster, name);
@@ -147,28 +169,51 @@ export function resolveParty(cluster: Cluster, name: string): readonly Party[] {
 }
 
 const WORKLOAD_KINDS: Readonly<Record<string, string>> = {
-  deploy: "Deployment", deployment: "Deployment", deployments: "Deployment",
-  rs: "ReplicaSet", replicaset: "ReplicaSet", replicasets: "ReplicaSet",
-  sts: "StatefulSet", statefulset: "StatefulSet", statefulsets: "StatefulSet",
-  ds: "DaemonSet", daemonset: "DaemonSet", daemonsets: "DaemonSet",
-  job: "Job", jobs: "Job", cronjob: "CronJob", cronjobs: "CronJob", cj: "CronJob",
+  deploy: "Deployment",
+  deployment: "Deployment",
+  deployments: "Deployment",
+  rs: "ReplicaSet",
+  replicaset: "ReplicaSet",
+  replicasets: "ReplicaSet",
+  sts: "StatefulSet",
+  statefulset: "StatefulSet",
+  statefulsets: "StatefulSet",
+  ds: "DaemonSet",
+  daemonset: "DaemonSet",
+  daemonsets: "DaemonSet",
+  job: "Job",
+  jobs: "Job",
+  cronjob: "CronJob",
+  cronjobs: "CronJob",
+  cj: "CronJob",
 };
 
 function findPod(cluster: Cluster, name: string): string {
   const parts = name.split("/");
   if (parts[0] === "pod" || parts[0] === "pods" || parts[0] === "po") parts.shift();
-  const kindAt = parts.findIndex((part, index) => index < parts.length - 1 && Object.hasOwn(WORKLOAD_KINDS, part.toLowerCase()));
+  const kindAt = parts.findIndex(
+    (part, index) => index < parts.length - 1 && Object.hasOwn(WORKLOAD_KINDS, part.toLowerCase()),
+  );
   const kind = kindAt < 0 ? undefined : WORKLOAD_KINDS[(parts[kindAt] ?? "").toLowerCase()];
   if (kindAt >= 0) parts.splice(kindAt, 1);
   const [first = "", second] = parts;
   const exact = kind === undefined ? (second === undefined ? `default/${first}` : `${first}/${second}`) : "";
   if (cluster.pods.has(exact)) return exact;
-  const matches = [...cluster.pods.values()].filter((pod) => means(pod, kind, second === undefined ? undefined : first, second ?? first));
-  const owners = new Set(matches.map((pod) => `${pod.namespace}/${pod.workload ? `${pod.workload.kind}/${pod.workload.name}` : pod.name}`));
+  const matches = [...cluster.pods.values()].filter((pod) =>
+    means(pod, kind, second === undefined ? undefined : first, second ?? first),
+  );
+  const owners = new Set(
+    matches.map(
+      (pod) => `${pod.namespace}/${pod.workload ? `${pod.workload.kind}/${pod.workload.name}` : pod.name}`,
+    ),
+  );
   const [pod] = matches;
   if (!pod || parts.length > 2) throw notFound(name, [...cluster.pods.keys()]);
   if (owners.size > 1) {
-    throw new OpError(`${name} is ambiguous: ${[...owners].sort().join(", ")}`, { code: "not-found", facts: { name } });
+    throw new OpError(`${name} is ambiguous: ${[...owners].sort().join(", ")}`, {
+      code: "not-found",
+      facts: { name },
+    });
   }
   return podId(pod);
 }
@@ -182,7 +227,10 @@ function means(pod: Pod, kind: string | undefined, namespace: string | undefined
 function notFound(name: string, known: readonly string[]): OpError {
   const shown = [...known].sort().slice(0, 8);
   const more = known.length - shown.length;
-  const hint = shown.length === 0 ? "there are none" : `there are ${shown.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+  const hint =
+    shown.length === 0
+      ? "there are none"
+      : `there are ${shown.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
   return new OpError(`nothing is called ${name}; ${hint}`, { code: "not-found", facts: { name } });
 }
 

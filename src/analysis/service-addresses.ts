@@ -1,6 +1,7 @@
 /** @module Cluster addresses for Services whose manifests leave them out, as the API server would allot them. */
-import { formatIp, type Ip, parseIp } from "../base/ip.ts";
+
 import { must } from "../base/errors.ts";
+import { formatIp, type Ip, parseIp } from "../base/ip.ts";
 import type { Service } from "../resources/core/types.ts";
 
 /** The customary service network, from where kube-dns stands on. */
@@ -24,7 +25,10 @@ export class ServiceAddresses {
     const key = `${family} ${service.namespace}/${service.name}`;
     const known = this.#given.get(key);
     if (known !== undefined) return known;
-    let ip: Ip = { family, bits: this.#next.get(family) ?? must(parseIp(FIRST[family]), "first service address").bits };
+    let ip: Ip = {
+      family,
+      bits: this.#next.get(family) ?? must(parseIp(FIRST[family]), "first service address").bits,
+    };
     while (this.#taken.has(formatIp(ip))) ip = { family, bits: ip.bits + 1n };
     const text = formatIp(ip);
     this.#taken.add(text);

@@ -2,7 +2,7 @@
  * @module What all-pairs answers are about: endpoints that policy treats alike for one address family. Mostly these are
  * identities; where rules name CIDRs that cut through an identity's addresses, its parts.
  */
-import { cidrRange, type Cidr, type Family, WIDTH } from "../base/ip.ts";
+import { type Cidr, cidrRange, type Family, WIDTH } from "../base/ip.ts";
 import type { PolicyGraph } from "../calc/graph.ts";
 import type { Identity, PolicyState } from "../calc/types.ts";
 import type { Endpoint } from "../policy/model.ts";
@@ -31,7 +31,8 @@ function cuts(graph: PolicyGraph, family: Family): bigint[] {
     edges.add(last + 1n);
   };
   for (const state of graph.policies.values()) for (const net of ruleNets(state)) add(net);
-  for (const selector of graph.selectors.values()) for (const set of selector.networkSets) for (const net of set.nets) add(net);
+  for (const selector of graph.selectors.values())
+    for (const set of selector.networkSets) for (const net of set.nets) add(net);
   edges.delete(1n << BigInt(WIDTH[family]));
   return [...edges].sort((a, b) => (a < b ? -1 : 1));
 }
@@ -65,5 +66,11 @@ export function unitsOf(graph: PolicyGraph, family: Family): Unit[] {
     }
     units.push(...byCell.values());
   }
-  return units.sort((a, b) => (a.identity.selectable.namespace < b.identity.selectable.namespace ? -1 : a.identity.selectable.namespace > b.identity.selectable.namespace ? 1 : 0));
+  return units.sort((a, b) =>
+    a.identity.selectable.namespace < b.identity.selectable.namespace
+      ? -1
+      : a.identity.selectable.namespace > b.identity.selectable.namespace
+        ? 1
+        : 0,
+  );
 }

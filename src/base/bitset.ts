@@ -23,15 +23,18 @@ export function hasBit(words: Words, index: number): boolean {
 }
 
 export function orInto(target: Words, source: Words): void {
-  for (let index = 0; index < target.length; index++) target[index] = (target[index] ?? 0) | (source[index] ?? 0);
+  for (let index = 0; index < target.length; index++)
+    target[index] = (target[index] ?? 0) | (source[index] ?? 0);
 }
 
 export function andInto(target: Words, source: Words): void {
-  for (let index = 0; index < target.length; index++) target[index] = (target[index] ?? 0) & (source[index] ?? 0);
+  for (let index = 0; index < target.length; index++)
+    target[index] = (target[index] ?? 0) & (source[index] ?? 0);
 }
 
 export function andNotInto(target: Words, source: Words): void {
-  for (let index = 0; index < target.length; index++) target[index] = (target[index] ?? 0) & ~(source[index] ?? 0);
+  for (let index = 0; index < target.length; index++)
+    target[index] = (target[index] ?? 0) & ~(source[index] ?? 0);
 }
 
 export function isEmpty(words: Words): boolean {

@@ -40,7 +40,11 @@ function labelBounds(selector: Extract<Selector, { kind: "label" }>): readonly (
   const { of, key, test } = selector;
   if (of === "service-account" || test.op === "not-in") return [];
   if (test.op === "in") {
-    return [test.values.map((value) => (of === "endpoint" ? labelAnchor(key, value) : namespaceLabelAnchor(key, value)))];
+    return [
+      test.values.map((value) =>
+        of === "endpoint" ? labelAnchor(key, value) : namespaceLabelAnchor(key, value),
+      ),
+    ];
   }
   return of === "endpoint" ? [[keyAnchor(key)]] : [];
 }
@@ -55,7 +59,9 @@ function rank(bound: readonly Anchor[]): number {
 /** Every anchor that a subject has. `labels` are those that selectors mention. */
 export function anchorsOf(subject: Selectable): Anchor[] {
   const anchors = [namespaceAnchor(subject.namespace)];
-  for (const [key, value] of Object.entries(subject.labels)) anchors.push(labelAnchor(key, value), keyAnchor(key));
-  for (const [key, value] of Object.entries(subject.namespaceLabels)) anchors.push(namespaceLabelAnchor(key, value));
+  for (const [key, value] of Object.entries(subject.labels))
+    anchors.push(labelAnchor(key, value), keyAnchor(key));
+  for (const [key, value] of Object.entries(subject.namespaceLabels))
+    anchors.push(namespaceLabelAnchor(key, value));
   return anchors;
 }

@@ -14,10 +14,10 @@
 import { must } from "../base/errors.ts";
 import type { Ip } from "../base/ip.ts";
 import { formatIp } from "../base/ip.ts";
-import type { Labels } from "../resources/object.ts";
 import type { Direction, Endpoint, EntityMatch, NetworkSet, Policy, Tier } from "../policy/model.ts";
 import type { Selectable, Selector } from "../policy/selector.ts";
 import { completeTiers, selectableEndpoint, selectableNetworkSet, type World } from "../policy/world.ts";
+import type { Labels } from "../resources/object.ts";
 import { AddressDeltas } from "./address-deltas.ts";
 import { Identities, type IdentitySink } from "./identities.ts";
 import { computeProgram } from "./programs.ts";
@@ -35,7 +35,12 @@ import type {
 } from "./types.ts";
 
 export class PolicyGraph {
-  readonly counters: Counters = { selectorEvaluations: 0, membershipChanges: 0, programsComputed: 0, classesRekeyed: 0 };
+  readonly counters: Counters = {
+    selectorEvaluations: 0,
+    membershipChanges: 0,
+    programsComputed: 0,
+    classesRekeyed: 0,
+  };
   readonly #namespaces = new Map<string, Labels>();
   readonly #serviceAccounts = new Map<string, Labels>();
   readonly #nodes = new Map<string, readonly Ip[]>();
@@ -164,7 +169,8 @@ export class PolicyGraph {
   flush(): GraphDelta {
     for (const [identity, before] of this.#stale) {
       const after = this.programOf(identity);
-      if (before && before.ingress.key === after.ingress.key && before.egress.key === after.egress.key) continue;
+      if (before && before.ingress.key === after.ingress.key && before.egress.key === after.egress.key)
+        continue;
       for (const { endpoints } of identity.classes) {
         for (const { endpoint } of endpoints) this.#changedEndpoints.add(endpoint.id);
       }
@@ -315,7 +321,12 @@ export class PolicyGraph {
         };
       });
     };
-    return { policy, subject: this.#intern(policy.subject), ingress: compileRules("ingress"), egress: compileRules("egress") };
+    return {
+      policy,
+      subject: this.#intern(policy.subject),
+      ingress: compileRules("ingress"),
+      egress: compileRules("egress"),
+    };
   }
 
   #internEntity(match: EntityMatch): { selector?: SelectorState; notSelector?: SelectorState } {
@@ -351,20 +362,28 @@ export class PolicyGraph {
     const identityNames = new Map([...this.identities.values()].map((identity) => [identity, identity.key]));
     const name = (identity: Identity): string => must(identityNames.get(identity), "identity of a member");
     return {
-      identities: [...this.identities.values()].map((identity) => ({
-        key: identity.key,
-        endpoints: [...identity.classes].flatMap((c) => [...c.endpoints].map(({ endpoint }) => endpoint.id)).sort(),
-        selectors: [...identity.selectors].map((selector) => selector.key).sort(),
-        ingress: this.programOf(identity).ingress.key,
-        egress: this.programOf(identity).egress.key,
-      })).sort((a, b) => (a.key < b.key ? -1 : 1)),
-      selectors: [...this.selectors.values()].map((selector) => ({
-        key: selector.key,
-        uses: selector.uses,
-        members: [...selector.members].map(name).sort(),
-        networkSets: [...selector.networkSets].map((set) => set.id).sort(),
-      })).sort((a, b) => (a.key < b.key ? -1 : 1)),
-      namedPorts: [...this.#namedPorts].map(([key, holders]) => `${key} ${[...holders.keys()].sort().join(",")}`).sort(),
+      identities: [...this.identities.values()]
+        .map((identity) => ({
+          key: identity.key,
+          endpoints: [...identity.classes]
+            .flatMap((c) => [...c.endpoints].map(({ endpoint }) => endpoint.id))
+            .sort(),
+          selectors: [...identity.selectors].map((selector) => selector.key).sort(),
+          ingress: this.programOf(identity).ingress.key,
+          egress: this.programOf(identity).egress.key,
+        }))
+        .sort((a, b) => (a.key < b.key ? -1 : 1)),
+      selectors: [...this.selectors.values()]
+        .map((selector) => ({
+          key: selector.key,
+          uses: selector.uses,
+          members: [...selector.members].map(name).sort(),
+          networkSets: [...selector.networkSets].map((set) => set.id).sort(),
+        }))
+        .sort((a, b) => (a.key < b.key ? -1 : 1)),
+      namedPorts: [...this.#namedPorts]
+        .map(([key, holders]) => `${key} ${[...holders.keys()].sort().join(",")}`)
+        .sort(),
     };
   }
 }
@@ -375,7 +394,12 @@ const EMPTY_MAP: ReadonlyMap<string, { readonly ip: Ip; readonly port: number }>
 export function selectorsOf(state: PolicyState): SelectorState[] {
   const uses = [state.subject];
   for (const rule of [...(state.ingress ?? []), ...(state.egress ?? [])]) {
-    for (const use of [rule.sourceSelector, rule.sourceNotSelector, rule.destinationSelector, rule.destinationNotSelector]) {
+    for (const use of [
+      rule.sourceSelector,
+      rule.sourceNotSelector,
+      rule.destinationSelector,
+      rule.destinationNotSelector,
+    ]) {
       if (use) uses.push(use);
     }
   }

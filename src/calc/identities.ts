@@ -5,9 +5,9 @@
  * mention re-keys the classes that carry it, not their endpoints.
  */
 import { BugError, must } from "../base/errors.ts";
-import type { Labels } from "../resources/object.ts";
 import type { Endpoint } from "../policy/model.ts";
 import type { Selectable } from "../policy/selector.ts";
+import type { Labels } from "../resources/object.ts";
 import { MultiMap } from "./multi-map.ts";
 import type { Counters, EndpointState, Identity, LabelClass } from "./types.ts";
 

@@ -44,7 +44,8 @@ function directionProgram(
 function programKey(tiers: readonly TierProgram[], profile: "allow" | "deny"): string {
   if (tiers.length === 0 && profile === "allow") return "";
   const parts = tiers.map(
-    ({ tier, defaultAction, policies }) => `${tier}:${defaultAction}[${policies.map(({ policy }) => policy.id).join(";")}]`,
+    ({ tier, defaultAction, policies }) =>
+      `${tier}:${defaultAction}[${policies.map(({ policy }) => policy.id).join(";")}]`,
   );
   return `${parts.join("|")}|${profile}`;
 }

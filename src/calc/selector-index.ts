@@ -2,8 +2,9 @@
  * @module Graph node: selectors × identities → members. Each distinct selector is held and evaluated once, however
  * many policies use it, and only against identities that its anchors allow.
  */
-import { formatIp } from "../base/ip.ts";
+
 import { must } from "../base/errors.ts";
+import { formatIp } from "../base/ip.ts";
 import type { Endpoint, NetworkSet } from "../policy/model.ts";
 import { eachLabel, formatSelector, type Selectable, type Selector, selects } from "../policy/selector.ts";
 import { AddressDeltas } from "./address-deltas.ts";
@@ -122,11 +123,13 @@ export class SelectorIndex {
   }
 
   endpointJoined(identity: Identity, endpoint: Endpoint): void {
-    for (const state of identity.selectors) if (state.addresses) this.#count(state, state.addresses, endpoint, 1);
+    for (const state of identity.selectors)
+      if (state.addresses) this.#count(state, state.addresses, endpoint, 1);
   }
 
   endpointLeft(identity: Identity, endpoint: Endpoint): void {
-    for (const state of identity.selectors) if (state.addresses) this.#count(state, state.addresses, endpoint, -1);
+    for (const state of identity.selectors)
+      if (state.addresses) this.#count(state, state.addresses, endpoint, -1);
   }
 
   /** Cost: every selector, once. Network sets are few. */
@@ -194,7 +197,8 @@ export class SelectorIndex {
     const [only] = best.anchors;
     if (best.anchors.length === 1 && only !== undefined) return this.#identitiesByAnchor.get(only);
     const union = new Set<Identity>();
-    for (const anchor of best.anchors) for (const identity of this.#identitiesByAnchor.get(anchor)) union.add(identity);
+    for (const anchor of best.anchors)
+      for (const identity of this.#identitiesByAnchor.get(anchor)) union.add(identity);
     return union;
   }
 

@@ -31,7 +31,12 @@ function identityOf(graph: PolicyGraph, party: Party): Identity | undefined {
   return party.kind === "endpoint" ? graph.endpoints.get(party.endpoint.id)?.labelClass.identity : undefined;
 }
 
-function directionVerdict(graph: PolicyGraph, sides: Sides, subject: Identity | undefined, direction: Direction): DirectionVerdict {
+function directionVerdict(
+  graph: PolicyGraph,
+  sides: Sides,
+  subject: Identity | undefined,
+  direction: Direction,
+): DirectionVerdict {
   const exempt = exemption(sides.flow, direction);
   if (exempt) return { direction, allowed: true, decision: exempt, passing: [] };
   // An endpoint that the graph does not know has no policy that could allow it.
@@ -47,7 +52,12 @@ function directionVerdict(graph: PolicyGraph, sides: Sides, subject: Identity | 
         const { rule } = compiled;
         const match: RuleMatch = { policy: state.policy, rule, ...(port !== "any" && { port }) };
         if (rule.action === "allow" || rule.action === "deny") {
-          return { direction, allowed: rule.action === "allow", decision: { kind: "rule", ...match }, passing };
+          return {
+            direction,
+            allowed: rule.action === "allow",
+            decision: { kind: "rule", ...match },
+            passing,
+          };
         }
         passing.push(match);
         if (rule.action === "pass") continue nextTier;
@@ -55,18 +65,32 @@ function directionVerdict(graph: PolicyGraph, sides: Sides, subject: Identity | 
     }
     if (tier.defaultAction === "deny") {
       const isolating = tier.policies.map(({ policy }) => policy);
-      return { direction, allowed: false, decision: { kind: "tier-default", tier: tier.tier, isolating }, passing };
+      return {
+        direction,
+        allowed: false,
+        decision: { kind: "tier-default", tier: tier.tier, isolating },
+        passing,
+      };
     }
   }
   return { direction, allowed: program.profile === "allow", decision: { kind: "profile" }, passing };
 }
 
 /** @returns undefined: no match; the port entry that matched; "any" where the rule names no ports */
-function matchCompiled(compiled: CompiledRule, { flow, source, destination }: Sides): PortMatch | "any" | undefined {
+function matchCompiled(
+  compiled: CompiledRule,
+  { flow, source, destination }: Sides,
+): PortMatch | "any" | undefined {
   const { match } = compiled.rule;
   if (!matchesPacket(match, flow)) return undefined;
   const bySource = matchSide(
-    match.source, compiled.sourceSelector, compiled.sourceNotSelector, flow.source, source, flow.sourcePort, flow.protocol,
+    match.source,
+    compiled.sourceSelector,
+    compiled.sourceNotSelector,
+    flow.source,
+    source,
+    flow.sourcePort,
+    flow.protocol,
   );
   if (bySource === undefined) return undefined;
   const byDestination = matchSide(

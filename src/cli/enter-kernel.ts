@@ -24,7 +24,9 @@ export function enterKernel(): void {
   if (insidePrivateNetwork()) return;
   const problem = kernelProblem();
   if (problem !== undefined) {
-    throw new OpError(`no real packets on this machine: ${problem}; tortie doctor tells more`, { code: "kernel-unavailable" });
+    throw new OpError(`no real packets on this machine: ${problem}; tortie doctor tells more`, {
+      code: "kernel-unavailable",
+    });
   }
   enterPrivateNetwork();
 }

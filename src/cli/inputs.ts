@@ -18,10 +18,15 @@ export interface InputOptions {
 /** @throws OpError `input-invalid` after all issues are told, unless asked to go on */
 export async function loadObjects(io: Io, options: InputOptions): Promise<LoadResult> {
   if (options.filename.length === 0) {
-    throw new OpError("no manifests: name files, folders or globs with -f (or - for standard input)", { code: "input-invalid" });
+    throw new OpError("no manifests: name files, folders or globs with -f (or - for standard input)", {
+      code: "input-invalid",
+    });
   }
   const texts = await readInputs(options.filename, { folder: io.folder, stdin: io.stdin });
-  const loaded = decodeTexts(texts, options.namespace === undefined ? {} : { defaultNamespace: options.namespace });
+  const loaded = decodeTexts(
+    texts,
+    options.namespace === undefined ? {} : { defaultNamespace: options.namespace },
+  );
   reportIssues(io, loaded.issues, options.keepGoing === true);
   return loaded;
 }
@@ -29,12 +34,16 @@ export async function loadObjects(io: Io, options: InputOptions): Promise<LoadRe
 /** Tells all issues on stderr. @throws OpError `input-invalid` when some is an error and `keepGoing` is false */
 export function reportIssues(io: Io, issues: readonly Issue[], keepGoing: boolean): void {
   const paint = paintFor({ colour: io.colour });
-  for (const issue of issues) io.err(issue.severity === "error" ? paint.bad(formatIssue(issue)) : paint.warn(formatIssue(issue)));
+  for (const issue of issues)
+    io.err(issue.severity === "error" ? paint.bad(formatIssue(issue)) : paint.warn(formatIssue(issue)));
   const errors = issues.filter(({ severity }) => severity === "error").length;
   if (errors === 0) return;
   const count = `${errors} error${errors === 1 ? "" : "s"} in the input`;
   if (!keepGoing) {
-    throw new OpError(`${count}, so there is no answer; --keep-going answers from what could be read, failing closed`, { code: "input-invalid" });
+    throw new OpError(
+      `${count}, so there is no answer; --keep-going answers from what could be read, failing closed`,
+      { code: "input-invalid" },
+    );
   }
   io.err(`${count}; going on, with broken policies failing closed`);
 }
@@ -48,7 +57,10 @@ export async function loadCluster(io: Io, options: InputOptions): Promise<Cluste
 }
 
 /** Pods get IPv6 addresses too when anything in the input speaks of one. */
-export function clusterOptions(objects: readonly KubernetesObject[], alsoSpokenOf: readonly string[] = []): ClusterOptions {
+export function clusterOptions(
+  objects: readonly KubernetesObject[],
+  alsoSpokenOf: readonly string[] = [],
+): ClusterOptions {
   const ipv6 = alsoSpokenOf.some((text) => text.includes(":")) || objects.some(speaksOfIpv6);
   return { podNetworks: ipv6 ? ["192.168.0.0/16", "fd00:10:244::/64"] : ["192.168.0.0/16"] };
 }

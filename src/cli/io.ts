@@ -18,7 +18,8 @@ export interface Io {
 /** The process's own. Colour only on a terminal, and never against NO_COLOR. @see https://no-color.org */
 export function processIo(): Io {
   const { stdout, stderr } = process;
-  const colour = stdout.isTTY === true && process.env["NO_COLOR"] === undefined && process.env["TERM"] !== "dumb";
+  const colour =
+    stdout.isTTY === true && process.env["NO_COLOR"] === undefined && process.env["TERM"] !== "dumb";
   let shown = false;
   const clear = (): void => {
     if (shown) stderr.write("\r\u001b[K");
@@ -54,7 +55,12 @@ export function watchOutput(fail: (error: OpError) => void): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (cause: NodeJS.ErrnoException) => {
       if (cause.code === "EPIPE") process.exit(0);
-      fail(new OpError(`the output could not be written: ${cause.code ?? cause.message}`, { code: "output-failed", cause }));
+      fail(
+        new OpError(`the output could not be written: ${cause.code ?? cause.message}`, {
+          code: "output-failed",
+          cause,
+        }),
+      );
     });
   }
 }

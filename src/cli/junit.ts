@@ -1,15 +1,16 @@
 /** @module JUnit XML: a suite a test, a case an expectation and judge. */
-import type { FileResult } from "./commands/test.ts";
-import { caseTitle } from "./commands/test.ts";
+import { caseTitle, type FileResult } from "./test-result.ts";
 
 function escapeXml(text: string): string {
-  return text
-    .replace(/&/g, "&amp;")
-    .replace(/</g, "&lt;")
-    .replace(/>/g, "&gt;")
-    .replace(/"/g, "&quot;")
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: XML 1.0 knows no control characters but these three
-    .replace(/[^\x09\x0a\x0d\x20-\ud7ff\ue000-\ufffd]/g, "?");
+  return (
+    text
+      .replace(/&/g, "&amp;")
+      .replace(/</g, "&lt;")
+      .replace(/>/g, "&gt;")
+      .replace(/"/g, "&quot;")
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: XML 1.0 knows no control characters but these three
+      .replace(/[^\x09\x0a\x0d\x20-\ud7ff\ue000-\ufffd]/g, "?")
+  );
 }
 
 /** @see https://github.com/testmoapp/junitxml */
@@ -17,7 +18,9 @@ export function junit(results: readonly FileResult[]): string {
   const suites = results.map(({ file, name, run }) => {
     const failures = run.cases.filter(({ passed }) => !passed).length + run.disagreements.length;
     const cases = run.cases.map((entry) => {
-      const title = escapeXml(`${entry.step === "" ? "" : `${entry.step}: `}${caseTitle(entry)} on ${entry.judge}`);
+      const title = escapeXml(
+        `${entry.step === "" ? "" : `${entry.step}: `}${caseTitle(entry)} on ${entry.judge}`,
+      );
       const head = `    <testcase classname="${escapeXml(name)}" name="${title}" file="${escapeXml(file)}"`;
       if (entry.passed) return `${head}/>`;
       const message = escapeXml(`expected ${entry.expected}, got ${entry.actual}`);

@@ -1,6 +1,6 @@
 /** @module The truth table as text: a grid while it fits the eye, a list of who reaches whom when it does not. */
 import type { CellVerdict, Matrix, MatrixClass, Quotient } from "../analysis/matrix.ts";
-import { type Paint } from "./paint.ts";
+import type { Paint } from "./paint.ts";
 import { textTable } from "./table.ts";
 
 /** A sign besides the colour, since red and green alone are not told apart by everyone. */
@@ -21,24 +21,45 @@ function groupTitle(name: string, pods: number): string {
 }
 
 /** A grid with numbered columns, whose numbers stand before the rows' names. */
-export function gridLines(titles: readonly string[], cells: readonly (readonly CellVerdict[])[], paint: Paint): string[] {
+export function gridLines(
+  titles: readonly string[],
+  cells: readonly (readonly CellVerdict[])[],
+  paint: Paint,
+): string[] {
   const head = ["", "FROM \\ TO", ...titles.map((_, index) => String(index + 1))];
-  const rows = titles.map((title, index) => [String(index + 1), title, ...(cells[index] ?? []).map((cell) => painted(cell, paint))]);
+  const rows = titles.map((title, index) => [
+    String(index + 1),
+    title,
+    ...(cells[index] ?? []).map((cell) => painted(cell, paint)),
+  ]);
   return textTable(head, rows, 2);
 }
 
 export function matrixLines(matrix: Matrix, merged: Quotient, paint: Paint): string[] {
   if (matrix.groups.length === 0) return ["there are no pods"];
-  const legend = paint.dim(`${SIGN.allow} can open a connection   ${SIGN.deny} cannot   ${SIGN.mixed} some pods can   columns are numbered as rows`);
+  const legend = paint.dim(
+    `${SIGN.allow} can open a connection   ${SIGN.deny} cannot   ${SIGN.mixed} some pods can   columns are numbered as rows`,
+  );
   if (matrix.groups.length <= WIDEST_GRID) {
-    return [...gridLines(matrix.groups.map(({ name, pods }) => groupTitle(name, pods.length)), matrix.cells, paint), "", legend];
+    return [
+      ...gridLines(
+        matrix.groups.map(({ name, pods }) => groupTitle(name, pods.length)),
+        matrix.cells,
+        paint,
+      ),
+      "",
+      legend,
+    ];
   }
   const { classes, cells } = merged;
   const lines = [`${matrix.groups.length} workloads behave in ${classes.length} ways:`, ""];
-  for (const [index, entry] of classes.entries()) lines.push(`${paint.bold(String(index + 1).padStart(4))}  ${classTitle(entry)}`);
+  for (const [index, entry] of classes.entries())
+    lines.push(`${paint.bold(String(index + 1).padStart(4))}  ${classTitle(entry)}`);
   lines.push("");
-  if (classes.length <= WIDEST_GRID) return [...lines, ...gridLines(classes.map(shortTitle), cells, paint), "", legend];
-  for (const [index, row] of cells.entries()) lines.push(`${paint.bold(String(index + 1).padStart(4))}  reaches ${reached(row)}`);
+  if (classes.length <= WIDEST_GRID)
+    return [...lines, ...gridLines(classes.map(shortTitle), cells, paint), "", legend];
+  for (const [index, row] of cells.entries())
+    lines.push(`${paint.bold(String(index + 1).padStart(4))}  reaches ${reached(row)}`);
   return lines;
 }
 
@@ -56,7 +77,8 @@ function shortTitle(entry: MatrixClass): string {
 
 /** Whichever is shorter to say: those that are reached, or those that are not. */
 function reached(row: readonly CellVerdict[]): string {
-  const of = (verdict: CellVerdict): string => ranges(row.flatMap((cell, index) => (cell === verdict ? [index + 1] : [])));
+  const of = (verdict: CellVerdict): string =>
+    ranges(row.flatMap((cell, index) => (cell === verdict ? [index + 1] : [])));
   const allowed = row.filter((cell) => cell === "allow").length;
   const mixed = of("mixed");
   const partly = mixed === "" ? "" : `; in part ${mixed}`;

@@ -11,5 +11,11 @@ export interface Paint {
 
 export function paintFor(io: { readonly colour: boolean }): Paint {
   const colours = pico.createColors(io.colour);
-  return { good: colours.green, bad: colours.red, warn: colours.yellow, dim: colours.dim, bold: colours.bold };
+  return {
+    good: colours.green,
+    bad: colours.red,
+    warn: colours.yellow,
+    dim: colours.dim,
+    bold: colours.bold,
+  };
 }

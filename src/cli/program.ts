@@ -25,7 +25,12 @@ const collect = (value: string, before: readonly string[]): string[] => [...befo
 
 function withInput(command: Command): Command {
   return command
-    .option("-f, --filename <path>", "manifests: a file, folder or glob, or - for standard input (repeatable)", collect, [])
+    .option(
+      "-f, --filename <path>",
+      "manifests: a file, folder or glob, or - for standard input (repeatable)",
+      collect,
+      [],
+    )
     .option("-n, --namespace <name>", "namespace of objects that name none", "default")
     .option("--keep-going", "answer from what could be read; what is broken fails closed");
 }
@@ -48,24 +53,36 @@ export async function runProgram(io: Io, argv: readonly string[]): Promise<numbe
     .configureHelp({ showGlobalOptions: false })
     .addHelpText("after", EXIT_HELP)
     .exitOverride()
-    .configureOutput({ writeOut: (text) => io.out(text.trimEnd()), writeErr: (text) => io.err(text.trimEnd()) });
+    .configureOutput({
+      writeOut: (text) => io.out(text.trimEnd()),
+      writeErr: (text) => io.err(text.trimEnd()),
+    });
 
   program
     .command("test")
     .argument("<file...>", "ConnectivityTest files, folders or globs; - for standard input")
     .description("run ConnectivityTests on the model, the compiled ruleset, or the kernel with real packets")
-    .addOption(new Option("--on <judge>", "who judges").choices(["model", "ruleset", "kernel", "all"]).default("model"))
+    .addOption(
+      new Option("--on <judge>", "who judges")
+        .choices(["model", "ruleset", "kernel", "all"])
+        .default("model"),
+    )
     .option("--json", "one JSON object with every case")
     .addOption(output("json", "yaml"))
     .option("--junit <file>", "write JUnit XML too")
     .option("-v, --verbose", "tell cases that passed as well, with reasons")
     .option("--keep-going", "test what could be read; what is broken fails closed")
-    .addHelpText("after", example(
-      "tortie test policies/tests/*.yaml",
-      "tortie test go-demo-2.yaml --on all          model, ruleset and kernel must agree",
-      "tortie test tests/ --junit report.xml",
-    ))
-    .action((files: string[], options: object) => run(async () => (await import("./commands/test.ts")).runTest(io, files, options)));
+    .addHelpText(
+      "after",
+      example(
+        "tortie test policies/tests/*.yaml",
+        "tortie test go-demo-2.yaml --on all          model, ruleset and kernel must agree",
+        "tortie test tests/ --junit report.xml",
+      ),
+    )
+    .action((files: string[], options: object) =>
+      run(async () => (await import("./commands/test.ts")).runTest(io, files, options)),
+    );
 
   withInput(program.command("explain"))
     .argument("<from>", "pod, namespace/pod, deploy/name, namespace/deploy/name, node/name, or an address")
@@ -74,12 +91,15 @@ export async function runProgram(io: Io, argv: readonly string[]): Promise<numbe
     .option("-p, --port <port>", "a number, or a port's name on the destination")
     .option("--protocol <protocol>", "TCP, UDP, SCTP or ICMP", "TCP")
     .addOption(output("json", "yaml"))
-    .addHelpText("after", example(
-      "tortie explain busybox deploy/go-demo-2-db --port 27017 -f manifests/",
-      "tortie explain prod/web svc/prod/db --port 5432 -f .",
-      "tortie explain 192.0.2.1 prod/web --port 443 -f . -o json",
-      "tortie explain a/client b/server --protocol ICMP -f .",
-    ))
+    .addHelpText(
+      "after",
+      example(
+        "tortie explain busybox deploy/go-demo-2-db --port 27017 -f manifests/",
+        "tortie explain prod/web svc/prod/db --port 5432 -f .",
+        "tortie explain 192.0.2.1 prod/web --port 443 -f . -o json",
+        "tortie explain a/client b/server --protocol ICMP -f .",
+      ),
+    )
     .action((from: string, to: string, options: Shared) =>
       run(async () => (await import("./commands/explain.ts")).runExplain(io, from, to, options)),
     );
@@ -90,19 +110,33 @@ export async function runProgram(io: Io, argv: readonly string[]): Promise<numbe
     .option("--protocol <protocol>", "TCP, UDP, SCTP or ICMP", "TCP")
     .option("--pods", "a row for each pod, not for each workload")
     .addOption(output("json", "yaml", "csv", "md"))
-    .addHelpText("after", example(
-      "tortie matrix -f manifests/ --port 8080",
-      "tortie matrix -f manifests/ --protocol ICMP",
-      "tortie matrix -f manifests/ --port http -o csv > table.csv",
-    ))
-    .action((options: Shared) => run(async () => (await import("./commands/matrix.ts")).runMatrix(io, options)));
+    .addHelpText(
+      "after",
+      example(
+        "tortie matrix -f manifests/ --port 8080",
+        "tortie matrix -f manifests/ --protocol ICMP",
+        "tortie matrix -f manifests/ --port http -o csv > table.csv",
+      ),
+    )
+    .action((options: Shared) =>
+      run(async () => (await import("./commands/matrix.ts")).runMatrix(io, options)),
+    );
 
   withInput(program.command("get"))
     .argument("[kind]", "policies, pods or issues; all where left out")
     .description("what was understood: policies in order with their subjects, pods with identities, issues")
     .addOption(output("json", "yaml", "wide"))
-    .addHelpText("after", example("tortie get -f manifests/", "tortie get pods -f manifests/ -o wide", "tortie get policies -f manifests/ -o json"))
-    .action((kind: string | undefined, options: Shared) => run(async () => (await import("./commands/get.ts")).runGet(io, kind, options)));
+    .addHelpText(
+      "after",
+      example(
+        "tortie get -f manifests/",
+        "tortie get pods -f manifests/ -o wide",
+        "tortie get policies -f manifests/ -o json",
+      ),
+    )
+    .action((kind: string | undefined, options: Shared) =>
+      run(async () => (await import("./commands/get.ts")).runGet(io, kind, options)),
+    );
 
   program
     .command("demo")
@@ -112,14 +146,18 @@ export async function runProgram(io: Io, argv: readonly string[]): Promise<numbe
     .addOption(new Option("--on <judge>", "who judges beside the model").choices(["model", "kernel"]))
     .option("--manifests", "print the manifests that the walkthrough applies")
     .addHelpText("after", example("tortie demo", "tortie demo go-demo-2 --on model", "tortie demo --list"))
-    .action((name: string, options: object) => run(async () => (await import("./commands/demo.ts")).runDemo(io, name, options)));
+    .action((name: string, options: object) =>
+      run(async () => (await import("./commands/demo.ts")).runDemo(io, name, options)),
+    );
 
   program
     .command("doctor")
     .description("what this machine can do, and what is missing")
     .addOption(output("json", "yaml"))
     .addHelpText("after", example("tortie doctor", "tortie doctor -o json"))
-    .action((options: object) => run(async () => (await import("./commands/doctor.ts")).runDoctor(io, options)));
+    .action((options: object) =>
+      run(async () => (await import("./commands/doctor.ts")).runDoctor(io, options)),
+    );
 
   addCompletion(program, io);
 
@@ -137,4 +175,3 @@ export async function runProgram(io: Io, argv: readonly string[]): Promise<numbe
 function example(...lines: string[]): string {
   return `\nExamples:\n${lines.map((line) => `  ${line}`).join("\n")}`;
 }
-

@@ -28,5 +28,12 @@ export interface Judge {
 
 /** Questions by what they ask, so that an opened connection is found again. */
 export function questionKey(question: Question): string {
-  return JSON.stringify([question.from, question.to, question.port ?? null, question.protocol, question.icmpType ?? null, question.icmpCode ?? null]);
+  return JSON.stringify([
+    question.from,
+    question.to,
+    question.port ?? null,
+    question.protocol,
+    question.icmpType ?? null,
+    question.icmpCode ?? null,
+  ]);
 }

@@ -1,8 +1,9 @@
 /** @module The model as a judge: verdicts over identities. */
-import { becauseLine } from "../policy/explain.ts";
+
 import type { Cluster } from "../analysis/cluster.ts";
-import { type Judge, type Observation, questionKey } from "./judge.ts";
 import { answer, type Question } from "../analysis/question.ts";
+import { becauseLine } from "../policy/explain.ts";
+import { type Judge, type Observation, questionKey } from "./judge.ts";
 
 export class ModelJudge implements Judge {
   readonly name = "model";
@@ -40,7 +41,10 @@ export class ModelJudge implements Judge {
   }
 }
 
-export const ESTABLISHED: Observation = { outcome: "allow", because: "the connection was opened before; a policy never breaks it" };
+export const ESTABLISHED: Observation = {
+  outcome: "allow",
+  because: "the connection was opened before; a policy never breaks it",
+};
 export const NEVER_OPENED: Observation = {
   outcome: "deny",
   because: "no connection is there: a new one was not allowed in any earlier step",

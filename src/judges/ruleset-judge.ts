@@ -1,9 +1,9 @@
 /** @module The compiled tables as a judge: each node's table, kept in step with the graph and interpreted in memory. */
 import type { Cluster, ClusterChange } from "../analysis/cluster.ts";
-import { type Question, resolveQuestion, type ResolvedQuestion } from "../analysis/question.ts";
+import { type Question, type ResolvedQuestion, resolveQuestion } from "../analysis/question.ts";
+import { POD_INTERFACE_PREFIX, podInterfaceName } from "../network/interface-name.ts";
 import { simulateConnection, type Topology } from "../nft/connection.ts";
 import { NodeRuleset } from "../nft/node-ruleset.ts";
-import { POD_INTERFACE_PREFIX, podInterfaceName } from "../network/interface-name.ts";
 import type { Flow } from "../policy/model.ts";
 import { type Judge, type Observation, questionKey } from "./judge.ts";
 import { ESTABLISHED, NEVER_OPENED } from "./model-judge.ts";
@@ -68,7 +68,9 @@ export class RulesetJudge implements Judge {
       uplink: "eth0",
       partyAt: (address) => cluster.partyAt(address),
     };
-    const outcomes = connectionsOf(resolved).map(({ flow, pick }) => simulateConnection(topology, flow, pick));
+    const outcomes = connectionsOf(resolved).map(({ flow, pick }) =>
+      simulateConnection(topology, flow, pick),
+    );
     const allowed = outcomes.filter((outcome) => outcome.allowed).length;
     if (outcomes.length === 0) return { outcome: "deny", because: resolved.problem ?? "" };
     const outcome = allowed === 0 ? "deny" : allowed === outcomes.length ? "allow" : "mixed";
@@ -77,10 +79,17 @@ export class RulesetJudge implements Judge {
 }
 
 /** A Service is asked once for each backend that its translation may pick. */
-function connectionsOf({ flows, service }: ResolvedQuestion): { flow: Flow; pick: (count: number) => number }[] {
+function connectionsOf({
+  flows,
+  service,
+}: ResolvedQuestion): { flow: Flow; pick: (count: number) => number }[] {
   return flows.map((flow, index) => {
     if (!service?.address) return { flow, pick: () => 0 };
-    const toService: Flow = { ...flow, destination: { kind: "outside", address: service.address }, destinationPort: service.port };
+    const toService: Flow = {
+      ...flow,
+      destination: { kind: "outside", address: service.address },
+      destinationPort: service.port,
+    };
     return { flow: toService, pick: () => index };
   });
 }

@@ -1,7 +1,8 @@
 /** @module Plays a ConnectivityTest before one judge or several, and compares. */
-import { OpError } from "../base/errors.ts";
-import type { Question } from "../analysis/question.ts";
+
 import { Cluster, type ClusterOptions } from "../analysis/cluster.ts";
+import type { Question } from "../analysis/question.ts";
+import { OpError } from "../base/errors.ts";
 import type { Judge, JudgeName, Observation } from "./judge.ts";
 import { questionKey } from "./judge.ts";
 import type { Stage, TestCase } from "./test-plan.ts";
@@ -27,7 +28,11 @@ export interface Disagreement {
   readonly path: string;
   readonly from: string;
   readonly to: string;
-  readonly answers: readonly { readonly judge: JudgeName; readonly actual: Observation["outcome"]; readonly because: string }[];
+  readonly answers: readonly {
+    readonly judge: JudgeName;
+    readonly actual: Observation["outcome"];
+    readonly because: string;
+  }[];
 }
 
 export interface TestRun {
@@ -39,7 +44,10 @@ export interface TestRun {
 export async function runStages(
   stages: readonly Stage[],
   judges: readonly Judge[],
-  options: { readonly cluster?: ClusterOptions; readonly onStage?: (stage: Stage, cases: number) => void } = {},
+  options: {
+    readonly cluster?: ClusterOptions;
+    readonly onStage?: (stage: Stage, cases: number) => void;
+  } = {},
 ): Promise<TestRun> {
   const cluster = new Cluster(options.cluster);
   const cases: CaseResult[] = [];
@@ -105,7 +113,20 @@ function collect(
       const { outcome: actual, because } = observation;
       given.push({ judge: judge.name, actual, because });
       const { from, to, port, protocol } = question;
-      cases.push({ step: stage.name, judge: judge.name, from, to, port, protocol, established, expected, actual, because, path, passed: actual === expected });
+      cases.push({
+        step: stage.name,
+        judge: judge.name,
+        from,
+        to,
+        port,
+        protocol,
+        established,
+        expected,
+        actual,
+        because,
+        path,
+        passed: actual === expected,
+      });
     }
     if (new Set(given.map(({ actual }) => actual)).size > 1) {
       disagreements.push({ step: stage.name, path, from: question.from, to: question.to, answers: given });

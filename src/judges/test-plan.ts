@@ -1,4 +1,7 @@
 /** @module A ConnectivityTest → stages: what each one changes, and what it asks. */
+
+import type { Cluster } from "../analysis/cluster.ts";
+import type { Question } from "../analysis/question.ts";
 import { OpError } from "../base/errors.ts";
 import { podId } from "../policy/from-pod.ts";
 import type { Namespace, Node, Pod } from "../resources/core/types.ts";
@@ -6,8 +9,6 @@ import { NAMESPACE_NAME_LABEL } from "../resources/labels.ts";
 import type { KubernetesObject } from "../resources/object.ts";
 import { sourceInside } from "../resources/source.ts";
 import type { ConnectivityTest, MatrixExpectation, Probe, Step } from "../resources/tortie/types.ts";
-import type { Cluster } from "../analysis/cluster.ts";
-import type { Question } from "../analysis/question.ts";
 
 export interface TestCase {
   readonly question: Question;
@@ -57,7 +58,8 @@ function stageOf(step: Step, files: TestFiles): Stage {
     change: (cluster) => {
       // What a step both deletes and applies is replaced.
       for (const ref of step.delete) if (!cluster.delete(ref)) throw missing(ref);
-      for (const [index] of step.apply.entries()) cluster.apply(files.applied.get(`${step.path}.apply[${index}]`) ?? []);
+      for (const [index] of step.apply.entries())
+        cluster.apply(files.applied.get(`${step.path}.apply[${index}]`) ?? []);
       // Labels are set on pods that this very step may have brought.
       if (step.label.length > 0 && step.apply.length > 0) cluster.sync();
       for (const ref of step.label) if (!cluster.label(ref, ref.labels)) throw missing(ref);
@@ -67,7 +69,12 @@ function stageOf(step: Step, files: TestFiles): Stage {
   };
 }
 
-function missing(ref: { readonly kind: string; readonly namespace: string; readonly name: string; readonly path: string }): OpError {
+function missing(ref: {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly path: string;
+}): OpError {
   const name = ref.namespace === "" ? ref.name : `${ref.namespace}/${ref.name}`;
   return new OpError(`${ref.kind} ${name} is not there`, { code: "not-found", facts: { path: ref.path } });
 }
@@ -106,7 +113,11 @@ function shorthandObjects(test: ConnectivityTest): KubernetesObject[] {
           ...(pod.node !== undefined && { nodeName: pod.node }),
           hostNetwork: pod.hostNetwork,
           serviceAccountName: pod.serviceAccount,
-          ports: pod.ports.map(({ port, protocol, name }) => ({ port, protocol, ...(name !== undefined && { name }) })),
+          ports: pod.ports.map(({ port, protocol, name }) => ({
+            port,
+            protocol,
+            ...(name !== undefined && { name }),
+          })),
           nodeSelector: {},
         },
       }),
@@ -114,7 +125,11 @@ function shorthandObjects(test: ConnectivityTest): KubernetesObject[] {
   ];
 }
 
-function casesOf(cluster: Cluster, probes: readonly Probe[], matrices: readonly MatrixExpectation[]): TestCase[] {
+function casesOf(
+  cluster: Cluster,
+  probes: readonly Probe[],
+  matrices: readonly MatrixExpectation[],
+): TestCase[] {
   return [...probes.map(probeCase), ...matrices.flatMap((matrix) => matrixCases(cluster, matrix))];
 }
 
@@ -137,23 +152,38 @@ function probeCase(probe: Probe): TestCase {
 
 /** Cost: pods squared. */
 function matrixCases(cluster: Cluster, matrix: MatrixExpectation): TestCase[] {
-  const names = [...cluster.pods].filter(([, pod]) => pod.phase !== "Succeeded" && pod.phase !== "Failed").map(([, pod]) => podId(pod));
+  const names = [...cluster.pods]
+    .filter(([, pod]) => pod.phase !== "Succeeded" && pod.phase !== "Failed")
+    .map(([, pod]) => podId(pod));
   const cases: TestCase[] = [];
   for (const from of names) {
     for (const to of names) {
       const { expected, path } = expectation(matrix, from, to);
       const { port, protocol } = matrix;
-      cases.push({ question: { from, to, protocol, ...(port !== undefined && { port }) }, expected, established: false, path });
+      cases.push({
+        question: { from, to, protocol, ...(port !== undefined && { port }) },
+        expected,
+        established: false,
+        path,
+      });
     }
   }
   return cases;
 }
 
-function expectation(matrix: MatrixExpectation, from: string, to: string): { expected: "allow" | "deny"; path: string } {
+function expectation(
+  matrix: MatrixExpectation,
+  from: string,
+  to: string,
+): { expected: "allow" | "deny"; path: string } {
   // A pod reaches itself whatever a wildcard says: only a row that names it on both sides speaks of it.
-  let result: { expected: "allow" | "deny"; path: string } = { expected: from === to ? "allow" : matrix.default, path: matrix.path };
+  let result: { expected: "allow" | "deny"; path: string } = {
+    expected: from === to ? "allow" : matrix.default,
+    path: matrix.path,
+  };
   for (const row of matrix.rows) {
-    const covers = from === to ? row.from === from && row.to === to : covered(row.from, from) && covered(row.to, to);
+    const covers =
+      from === to ? row.from === from && row.to === to : covered(row.from, from) && covered(row.to, to);
     if (covers) result = { expected: row.expect, path: row.path };
   }
   return result;

@@ -9,9 +9,9 @@ import { formatIp } from "../base/ip.ts";
 import { type Judge, type Observation, questionKey } from "../judges/judge.ts";
 import { NEVER_OPENED } from "../judges/model-judge.ts";
 import { familiesOf } from "../judges/ruleset-judge.ts";
+import type { ConnectionHandle } from "../linux/flows.ts";
 import { Lab } from "../linux/lab.ts";
 import type { ListenPort } from "../linux/listeners.ts";
-import type { ConnectionHandle } from "../linux/flows.ts";
 import type { ProbeProtocol, ProbeRequest, ProbeResult } from "../linux/probe.ts";
 import { POD_INTERFACE_PREFIX, podInterfaceName } from "../network/interface-name.ts";
 import { NodeRuleset } from "../nft/node-ruleset.ts";
@@ -24,7 +24,12 @@ const SECOND_TIMEOUT_MS = 3_000;
 /** Connections to a Service for each of its backends: enough that each one is met, with one chance in 10,000 to miss. */
 const TRIES_PER_BACKEND = 10;
 
-const PROTOCOL: Readonly<Record<Question["protocol"], ProbeProtocol>> = { TCP: "tcp", UDP: "udp", SCTP: "sctp", ICMP: "icmp" };
+const PROTOCOL: Readonly<Record<Question["protocol"], ProbeProtocol>> = {
+  TCP: "tcp",
+  UDP: "udp",
+  SCTP: "sctp",
+  ICMP: "icmp",
+};
 
 export class KernelJudge implements Judge {
   readonly name = "kernel";
@@ -95,7 +100,10 @@ export class KernelJudge implements Judge {
     const handle = this.#connections.get(questionKey(question));
     if (!handle) return NEVER_OPENED;
     const alive = await this.lab.checkConnection(handle, SECOND_TIMEOUT_MS);
-    return { outcome: alive ? "allow" : "deny", because: alive ? "the connection opened before carries data" : "the connection opened before is silent" };
+    return {
+      outcome: alive ? "allow" : "deny",
+      because: alive ? "the connection opened before carries data" : "the connection opened before is silent",
+    };
   }
 
   close(): void {
@@ -119,7 +127,11 @@ export class KernelJudge implements Judge {
 
   /** What each node's kernel should have, and what it has. */
   tables(): { readonly node: string; readonly wanted: NftTable; readonly actual: NftTable | undefined }[] {
-    return [...this.#rulesets].map(([node, ruleset]) => ({ node, wanted: ruleset.table, actual: this.lab.node(node).nft.read() }));
+    return [...this.#rulesets].map(([node, ruleset]) => ({
+      node,
+      wanted: ruleset.table,
+      actual: this.lab.node(node).nft.read(),
+    }));
   }
 
   #build(cluster: Cluster, change: ClusterChange): void {
@@ -144,7 +156,12 @@ export class KernelJudge implements Judge {
     for (const key of keys) {
       const pod = this.cluster.pods.get(key);
       if (!pod) continue;
-      const ports = pod.spec.ports.map(({ port, protocol }): ListenPort => ({ protocol: PROTOCOL[protocol] as ListenPort["protocol"], port }));
+      const ports = pod.spec.ports.map(
+        ({ port, protocol }): ListenPort => ({
+          protocol: PROTOCOL[protocol] as ListenPort["protocol"],
+          port,
+        }),
+      );
       if (ports.length > 0) this.lab.listen(key, ports);
     }
   }
@@ -157,10 +174,13 @@ export class KernelJudge implements Judge {
   #requests(question: Question): readonly ProbeRequest[] | Observation {
     const resolved = resolveQuestion(this.cluster, question);
     const to = probeAddress(resolved);
-    if (to === undefined) return { outcome: "deny", because: resolved.problem ?? "nowhere to send a packet to" };
+    if (to === undefined)
+      return { outcome: "deny", because: resolved.problem ?? "nowhere to send a packet to" };
     const family = to.includes(":") ? 6 : 4;
     const [flow] = resolved.flows;
-    const source = flow?.source ?? resolveParty(this.cluster, question.from).find(({ address }) => address.family === family);
+    const source =
+      flow?.source ??
+      resolveParty(this.cluster, question.from).find(({ address }) => address.family === family);
     if (!source) return { outcome: "deny", because: `${question.from} has no IPv${family} address` };
     const port = resolved.service?.address ? resolved.service.port : flow?.destinationPort;
     const request: ProbeRequest = {
@@ -170,7 +190,8 @@ export class KernelJudge implements Judge {
       ...(port !== undefined && { port }),
       ...(flow?.icmp && { icmp: flow.icmp }),
     };
-    const tries = resolved.service?.address && resolved.flows.length > 1 ? resolved.flows.length * TRIES_PER_BACKEND : 1;
+    const tries =
+      resolved.service?.address && resolved.flows.length > 1 ? resolved.flows.length * TRIES_PER_BACKEND : 1;
     return Array.from({ length: tries }, () => request);
   }
 
@@ -188,23 +209,35 @@ export class KernelJudge implements Judge {
   /** An address outside the cluster has someone who answers there, so that silence means policy. */
   #listenOutside(requests: readonly ProbeRequest[]): void {
     for (const { to } of requests) {
-      const services = this.cluster.services.some((mapping) => mapping.addresses.some((address) => formatIp(address) === to));
+      const services = this.cluster.services.some((mapping) =>
+        mapping.addresses.some((address) => formatIp(address) === to),
+      );
       if (!services && !this.lab.namespaceOf(to)) this.lab.addOutside(to);
     }
   }
 
-  async #settle(question: Question, requests: readonly ProbeRequest[], results: readonly ProbeResult[]): Promise<Observation> {
+  async #settle(
+    question: Question,
+    requests: readonly ProbeRequest[],
+    results: readonly ProbeResult[],
+  ): Promise<Observation> {
     if (results.every(({ reachable }) => reachable)) return observe(results);
     if (answer(this.cluster, question).outcome !== "allow") return observe(results);
     const again = requests.filter((_, index) => results[index]?.reachable === false);
-    const second = await this.lab.probe(again.map((request) => ({ ...request, timeoutMs: SECOND_TIMEOUT_MS })));
+    const second = await this.lab.probe(
+      again.map((request) => ({ ...request, timeoutMs: SECOND_TIMEOUT_MS })),
+    );
     return observe([...results.filter(({ reachable }) => reachable), ...second]);
   }
 }
 
 function observe(results: readonly ProbeResult[]): Observation {
   const reached = results.filter(({ reachable }) => reachable).length;
-  const words = [...new Set(results.map(({ outcome, detail }) => (detail === undefined ? outcome : `${outcome} (${detail})`)))];
+  const words = [
+    ...new Set(
+      results.map(({ outcome, detail }) => (detail === undefined ? outcome : `${outcome} (${detail})`)),
+    ),
+  ];
   const outcome = reached === 0 ? "deny" : reached === results.length ? "allow" : "mixed";
   return { outcome, because: `packets: ${words.join(", ")}` };
 }

@@ -73,7 +73,7 @@ export interface AddPodsHooks {
   readonly beforeUp?: (pods: readonly PlannedPod[]) => void;
 }
 
-/** Pods made in one go; bounded by the answers that a netlink socket without privileges can hold. */
+/** Pods brought up in one go, each with a socket open meanwhile. */
 const POD_BATCH = 100;
 
 export class Lab {
@@ -247,7 +247,6 @@ export class Lab {
     return this.change({ remove: keys }).removed;
   }
 
-  /** Gives the outside one more address, of either family. */
   addOutside(address: string): void {
     this.change({ addOutside: [address] });
   }
@@ -320,7 +319,6 @@ export class Lab {
     return pod;
   }
 
-  /** Where everything lives that is neither pod nor node. */
   get outside(): Netns {
     return this.#outside;
   }

@@ -5,6 +5,10 @@ import { formatCidr, formatIp, WIDTH } from "../base/ip.ts";
 import type { NftKey, NftType } from "../nft/table.ts";
 import * as N from "./nft-names.ts";
 
+export function text(bytes: Buffer | undefined): string {
+  return bytes?.toString("latin1").replace(/\0.*$/s, "") ?? "";
+}
+
 const TYPES = ["address4", "address6", "protocol", "port", "interface"] as const satisfies readonly NftType[];
 
 /** @returns undefined for a type we do not use */

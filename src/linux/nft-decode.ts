@@ -7,14 +7,11 @@ import { formatCidr, formatIp, ipFromBytes } from "../base/ip.ts";
 import type { NftField, NftRule, NftStatement, NftVerdict } from "../nft/table.ts";
 import { eachAttribute, parseAttributes } from "./netlink.ts";
 import { canonicalRule } from "./nft-canonical.ts";
+import { text } from "./nft-decode-set.ts";
 import { FIELDS, fieldValue } from "./nft-fields.ts";
 import * as N from "./nft-names.ts";
 import type { Slot } from "./nft-registers.ts";
 import { Foreign, foreign, isAddress, maskLength, slotIndex } from "./nft-registers.ts";
-
-export function text(bytes: Buffer | undefined): string {
-  return bytes?.toString("latin1").replace(/\0.*$/s, "") ?? "";
-}
 
 /** Backends of the anonymous maps that the kernel has, in order. */
 export type BackendMaps = ReadonlyMap<string, readonly { readonly address: string; readonly port: number }[]>;
@@ -47,14 +44,10 @@ class RuleReader {
   readonly #backends: BackendMaps;
   #protocol: number | undefined;
   #limit: number | undefined;
-  #counter: { packets: number; bytes: number } | undefined;
+  counter: { packets: number; bytes: number } | undefined;
 
   constructor(backends: BackendMaps) {
     this.#backends = backends;
-  }
-
-  get counter(): { packets: number; bytes: number } | undefined {
-    return this.#counter;
   }
 
   #metaField(key: number): NftField {
@@ -95,7 +88,7 @@ class RuleReader {
   }
 
   #fieldsFrom(register: number | undefined): readonly NftField[] {
-    // A lookup does not say how wide its key is: the slots that were filled since the last use are the key.
+    // A lookup does not say how wide its key is: it is what was loaded since the last use.
     const fields: NftField[] = [];
     for (let index = slotIndex(register); ; ) {
       const slot = this.#slots.get(index);
@@ -315,7 +308,7 @@ class RuleReader {
       }
       case "counter": {
         const number = (type: number): number => Number(attributes.get(type)?.readBigUInt64BE(0) ?? 0n);
-        this.#counter = { packets: number(N.NFTA_COUNTER_PACKETS), bytes: number(N.NFTA_COUNTER_BYTES) };
+        this.counter = { packets: number(N.NFTA_COUNTER_PACKETS), bytes: number(N.NFTA_COUNTER_BYTES) };
         this.statements.push({ kind: "counter" });
         return;
       }
@@ -371,8 +364,8 @@ export interface DecodedRule {
   readonly counter: { readonly packets: number; readonly bytes: number } | undefined;
 }
 
-/** A comment that no rule of ours has, for rules that cannot be said in our vocabulary. */
-export const FOREIGN_RULE: NftRule = { statements: [], comment: "(not understood)" };
+/** For rules that cannot be said in our vocabulary. */
+const FOREIGN_RULE: NftRule = { statements: [], comment: "(not understood)" };
 
 /** Decodes one rule from the attributes of an NFT_MSG_NEWRULE. */
 export function decodeRule(attributes: ReadonlyMap<number, Buffer>, backends: BackendMaps): DecodedRule {

@@ -30,9 +30,9 @@ import {
 } from "./netlink.ts";
 import type { Netns } from "./netns.ts";
 import type { BackendMaps, DecodedRule } from "./nft-decode.ts";
-import { decodeRule, decodeVerdict, text } from "./nft-decode.ts";
+import { decodeRule, decodeVerdict } from "./nft-decode.ts";
 import type { IntervalEdge } from "./nft-decode-set.ts";
-import { decodeIntervals, decodeKeyTypes } from "./nft-decode-set.ts";
+import { decodeIntervals, decodeKeyTypes, text } from "./nft-decode-set.ts";
 import { encodeBatch, HOOK_NUMBER, nftType, writeGeneric } from "./nft-encode.ts";
 import { keyText } from "./nft-fields.ts";
 import * as N from "./nft-names.ts";

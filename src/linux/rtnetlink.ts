@@ -8,6 +8,7 @@ import type { Cidr, Ip } from "../base/ip.ts";
 import { ipBytes } from "../base/ip.ts";
 import { AF_INET, AF_INET6 } from "./constants.ts";
 import { errnoName } from "./libc.ts";
+import type { NetlinkRefusal } from "./netlink.ts";
 import {
   NETLINK_ROUTE,
   NetlinkSocket,
@@ -115,10 +116,18 @@ function linkHeader(index: number, flags = 0, change = 0): Buffer {
   });
 }
 
+/**
+ * Every acknowledgement takes up to 1 KiB of the socket's receive buffer, bookkeeping included, and without privileges
+ * that is 208 KiB by default (net.core.rmem_default).
+ */
+const STEPS_PER_SEND = 128;
+
 /** Steps to be done in one namespace, in order. Nothing happens before {@link run}. */
 export class RouteBatch {
   readonly #writer = new NetlinkWriter(8192);
   readonly #attempts: string[] = [];
+  /** Where each step's message starts. */
+  readonly #starts: number[] = [];
 
   get size(): number {
     return this.#attempts.length;
@@ -126,6 +135,7 @@ export class RouteBatch {
 
   #begin(type: number, flags: number, attempt: string, fixed: Uint8Array): NetlinkWriter {
     this.#attempts.push(attempt);
+    this.#starts.push(this.#writer.length);
     // Every step is acknowledged: a batch of routes is not a transaction, the kernel goes on after a refusal.
     this.#writer.begin(type, NLM_F_REQUEST | NLM_F_ACK | flags, this.#attempts.length);
     this.#writer.raw(fixed);
@@ -296,31 +306,35 @@ export class RouteBatch {
   }
 
   /**
-   * Does all steps in `ns`.
+   * Does all steps, in the socket's namespace.
    * @param ignore - errno names that mean "already as wanted" to the caller
-   * @throws OpError `netlink-failed` naming the first step refused; the other steps were done
+   * @throws OpError `netlink-failed` naming the first step refused; others may have been done
    */
   run(socket: NetlinkSocket, ignore: readonly string[] = []): void {
-    if (this.#attempts.length === 0) return;
-    // An acknowledgement takes under 1 KiB of receive buffer, bookkeeping included.
-    socket.reserve(Math.max(1 << 18, this.#writer.length + (this.#attempts.length << 10)));
-    const { refusals, acknowledged } = socket.transact(this.#writer.bytes());
-    const refusal = refusals.find((one) => !ignore.includes(errnoName(one.errno)));
-    const attempt =
-      refusal && (this.#attempts[refusal.sequence - 1] ?? "send a batch of link and route changes");
-    if (refusal) {
-      const words = refusal.message ? ` (${refusal.message})` : "";
-      throw new OpError(`cannot ${attempt}: ${errnoName(refusal.errno)}${words}`, {
-        code: "netlink-failed",
-        facts: { errno: errnoName(refusal.errno), step: refusal.sequence, steps: this.#attempts.length },
-      });
+    const bytes = this.#writer.bytes();
+    for (let first = 0; first < this.#starts.length; first += STEPS_PER_SEND) {
+      const last = Math.min(first + STEPS_PER_SEND, this.#starts.length);
+      const part = bytes.subarray(this.#starts[first], this.#starts[last] ?? bytes.length);
+      const { refusals, acknowledged } = socket.transact(part);
+      const refusal = refusals.find((one) => !ignore.includes(errnoName(one.errno)));
+      if (refusal) throw this.#refused(refusal);
+      if (acknowledged + refusals.length < last - first) {
+        throw new OpError("the kernel did not answer every link and route change", {
+          code: "netlink-failed",
+          facts: { acknowledged, steps: last - first },
+        });
+      }
     }
-    if (acknowledged + refusals.length < this.#attempts.length) {
-      throw new OpError("the kernel did not answer every link and route change", {
-        code: "netlink-failed",
-        facts: { acknowledged, steps: this.#attempts.length },
-      });
-    }
+  }
+
+  #refused(refusal: NetlinkRefusal): OpError {
+    const attempt = this.#attempts[refusal.sequence - 1] ?? "send a batch of link and route changes";
+    const words = refusal.message ? ` (${refusal.message})` : "";
+    const name = errnoName(refusal.errno);
+    return new OpError(`cannot ${attempt}: ${name}${words}`, {
+      code: "netlink-failed",
+      facts: { errno: name, step: refusal.sequence, steps: this.#attempts.length },
+    });
   }
 }
 

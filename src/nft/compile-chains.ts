@@ -7,7 +7,11 @@ import { BASE, policyChain, programChain, selfSet, sourceSet, tierChain } from "
 import type { NftChain, NftRule, NftStatement, NftVerdict } from "./table.ts";
 
 /** Equal policies give equal chains on every machine. Cost: its rules × their alternatives. */
-export function compilePolicy(state: PolicyState, direction: Direction, families: readonly Family[]): { chain: NftChain; needs: SetNeed[] } {
+export function compilePolicy(
+  state: PolicyState,
+  direction: Direction,
+  families: readonly Family[],
+): { chain: NftChain; needs: SetNeed[] } {
   const rules: NftRule[] = [];
   const needs = new Map<string, SetNeed>();
   for (const compiled of state[direction] ?? []) {
@@ -33,7 +37,10 @@ export function compileProgram(program: DirectionProgram, direction: Direction):
     }
     const name = tierChain(direction, program.key, tier.tier);
     chains.push({ name, rules: body });
-    rules.push(rule({ kind: "mark-set", mask: PASS_MARK, value: 0 }), rule(verdict({ verdict: "jump", chain: name })));
+    rules.push(
+      rule({ kind: "mark-set", mask: PASS_MARK, value: 0 }),
+      rule(verdict({ verdict: "jump", chain: name })),
+    );
   }
   rules.push({
     statements: [{ kind: "counter" }, verdict({ verdict: program.profile === "allow" ? "accept" : "drop" })],
@@ -56,11 +63,16 @@ function tierRules(tier: TierProgram, direction: Direction): NftRule[] {
   for (const state of tier.policies) {
     rules.push(rule(verdict({ verdict: "jump", chain: policyChain(direction, state.policy.id) })));
     if (passes(state, direction)) {
-      rules.push(rule({ kind: "mark-test", mask: PASS_MARK, value: PASS_MARK }, verdict({ verdict: "return" })));
+      rules.push(
+        rule({ kind: "mark-test", mask: PASS_MARK, value: PASS_MARK }, verdict({ verdict: "return" })),
+      );
     }
   }
   if (tier.defaultAction === "deny") {
-    rules.push({ statements: [{ kind: "counter" }, verdict({ verdict: "drop" })], comment: `tier ${tier.tier} default deny` });
+    rules.push({
+      statements: [{ kind: "counter" }, verdict({ verdict: "drop" })],
+      comment: `tier ${tier.tier} default deny`,
+    });
   }
   return rules;
 }
@@ -74,7 +86,9 @@ function verdict(to: NftVerdict): NftStatement {
 }
 
 export function verdictOf(program: DirectionProgram, direction: Direction): NftVerdict {
-  return program.key === "" ? { verdict: "accept" } : { verdict: "goto", chain: programChain(direction, program.key) };
+  return program.key === ""
+    ? { verdict: "accept" }
+    : { verdict: "goto", chain: programChain(direction, program.key) };
 }
 
 /** ICMPv6 that links need to work at all: listener and neighbour discovery. @see RFC 4861, RFC 2710 */
@@ -93,7 +107,12 @@ export function baseChains(families: readonly Family[], podPrefix: string): NftC
   );
   const self = families.map((family) =>
     rule(
-      { kind: "lookup", fields: [addressField("source", family), addressField("destination", family)], set: selfSet(family), present: true },
+      {
+        kind: "lookup",
+        fields: [addressField("source", family), addressField("destination", family)],
+        set: selfSet(family),
+        present: true,
+      },
       verdict({ verdict: "accept" }),
     ),
   );
@@ -102,7 +121,12 @@ export function baseChains(families: readonly Family[], podPrefix: string): NftC
       statements: [
         { kind: "interface-prefix", field: "in-interface", prefix: podPrefix },
         { kind: "compare", field: "family", equal: true, value: family === 4 ? 2 : 10 },
-        { kind: "lookup", fields: ["in-interface", addressField("source", family)], set: sourceSet(family), present: false },
+        {
+          kind: "lookup",
+          fields: ["in-interface", addressField("source", family)],
+          set: sourceSet(family),
+          present: false,
+        },
         { kind: "counter" },
         verdict({ verdict: "drop" }),
       ],
@@ -110,7 +134,11 @@ export function baseChains(families: readonly Family[], podPrefix: string): NftC
     }),
   );
   const unknown = (field: "in-interface" | "out-interface"): NftRule => ({
-    statements: [{ kind: "interface-prefix", field, prefix: podPrefix }, { kind: "counter" }, verdict({ verdict: "drop" })],
+    statements: [
+      { kind: "interface-prefix", field, prefix: podPrefix },
+      { kind: "counter" },
+      verdict({ verdict: "drop" }),
+    ],
     comment: "an interface that no pod is known by",
   });
   const egress: NftRule[] = [

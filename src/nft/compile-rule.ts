@@ -7,15 +7,37 @@
 import { uncovered } from "../base/cidr-set.ts";
 import { type Cidr, type Family, formatCidr } from "../base/ip.ts";
 import type { CompiledRule, SelectorState } from "../calc/types.ts";
-import { type EntityMatch, hasPorts, type IcmpMatch, type Match, type PortMatch, PROTOCOL } from "../policy/model.ts";
+import {
+  type EntityMatch,
+  hasPorts,
+  type IcmpMatch,
+  type Match,
+  type PortMatch,
+  PROTOCOL,
+} from "../policy/model.ts";
 import { cidrSet, namedPortSet, portSet, selectorNetsSet, selectorSet } from "./names.ts";
 import type { NftField, NftRule, NftStatement } from "./table.ts";
 
 /** A set that rules use; whoever keeps the table sees that it is there and filled. */
 export type SetNeed =
-  | { readonly kind: "selector"; readonly name: string; readonly selector: SelectorState; readonly family: Family }
-  | { readonly kind: "selector-nets"; readonly name: string; readonly selector: SelectorState; readonly family: Family }
-  | { readonly kind: "cidrs"; readonly name: string; readonly family: Family; readonly cidrs: readonly string[] }
+  | {
+      readonly kind: "selector";
+      readonly name: string;
+      readonly selector: SelectorState;
+      readonly family: Family;
+    }
+  | {
+      readonly kind: "selector-nets";
+      readonly name: string;
+      readonly selector: SelectorState;
+      readonly family: Family;
+    }
+  | {
+      readonly kind: "cidrs";
+      readonly name: string;
+      readonly family: Family;
+      readonly cidrs: readonly string[];
+    }
   | { readonly kind: "ports"; readonly name: string; readonly ports: readonly number[] }
   | { readonly kind: "named-port"; readonly name: string; readonly key: string; readonly family: Family };
 
@@ -40,20 +62,42 @@ export function addressField(side: Side, family: Family): NftField {
   return `${side}-address${family}`;
 }
 
-export function compileRule(compiled: CompiledRule, families: readonly Family[]): { rules: NftRule[]; needs: SetNeed[] } {
+export function compileRule(
+  compiled: CompiledRule,
+  families: readonly Family[],
+): { rules: NftRule[]; needs: SetNeed[] } {
   const needs: SetNeed[] = [];
   const { match, action, origin } = compiled.rule;
   const rules: NftRule[] = [];
   const comment = `${origin.object} ${origin.path}`.trim();
   for (const family of familiesOf(match, families)) {
     const criteria: Alternatives[] = [
-      family === undefined ? [[]] : [[{ kind: "compare", field: "family", equal: true, value: NFPROTO[family] }]],
-      addressAlternatives("source", match.source, compiled.sourceSelector, compiled.sourceNotSelector, family, needs),
-      addressAlternatives("destination", match.destination, compiled.destinationSelector, compiled.destinationNotSelector, family, needs),
+      family === undefined
+        ? [[]]
+        : [[{ kind: "compare", field: "family", equal: true, value: NFPROTO[family] }]],
+      addressAlternatives(
+        "source",
+        match.source,
+        compiled.sourceSelector,
+        compiled.sourceNotSelector,
+        family,
+        needs,
+      ),
+      addressAlternatives(
+        "destination",
+        match.destination,
+        compiled.destinationSelector,
+        compiled.destinationNotSelector,
+        family,
+        needs,
+      ),
       protocolAlternatives(match, family, needs),
     ];
     for (const statements of product(criteria)) {
-      rules.push({ statements: [...statements, { kind: "counter" }, ...actionStatements(action, comment)], comment });
+      rules.push({
+        statements: [...statements, { kind: "counter" }, ...actionStatements(action, comment)],
+        comment,
+      });
     }
   }
   return { rules, needs };
@@ -80,7 +124,11 @@ function familiesOf(match: Match, families: readonly Family[]): readonly (Family
   if (match.family !== undefined) return families.includes(match.family) ? [match.family] : [];
   const speaksOfAddresses = [match.source, match.destination].some(
     (side) =>
-      side.selector || side.notSelector || side.nets || side.notNets || [...(side.ports ?? []), ...(side.notPorts ?? [])].some((port) => port.kind === "named"),
+      side.selector ||
+      side.notSelector ||
+      side.nets ||
+      side.notNets ||
+      [...(side.ports ?? []), ...(side.notPorts ?? [])].some((port) => port.kind === "named"),
   );
   return speaksOfAddresses ? families : [undefined];
 }
@@ -97,13 +145,16 @@ function addressAlternatives(
   const field = addressField(side, family);
   const always: NftStatement[] = [];
   if (notSelector) {
-    for (const set of selectorSets(notSelector, family, needs)) always.push({ kind: "lookup", fields: [field], set, present: false });
+    for (const set of selectorSets(notSelector, family, needs))
+      always.push({ kind: "lookup", fields: [field], set, present: false });
   }
   const exceptions = notNetsStatements(field as AddressField, match.notNets, family, needs);
   if (!exceptions) return [];
   always.push(...exceptions);
   const bySelector: Alternatives = selector
-    ? selectorSets(selector, family, needs).map((set) => [{ kind: "lookup", fields: [field], set, present: true }])
+    ? selectorSets(selector, family, needs).map((set) => [
+        { kind: "lookup", fields: [field], set, present: true },
+      ])
     : [[]];
   const byNet = netsAlternatives(field as AddressField, match.nets, family, needs);
   return product([bySelector, byNet, [always]]);
@@ -116,12 +167,22 @@ function selectorSets(selector: SelectorState, family: Family, needs: SetNeed[])
   const pods: SetNeed = { kind: "selector", name: selectorSet(selector.key, family), selector, family };
   needs.push(pods);
   if (selector.networkSets.size === 0) return [pods.name];
-  const nets: SetNeed = { kind: "selector-nets", name: selectorNetsSet(selector.key, family), selector, family };
+  const nets: SetNeed = {
+    kind: "selector-nets",
+    name: selectorNetsSet(selector.key, family),
+    selector,
+    family,
+  };
   needs.push(nets);
   return [pods.name, nets.name];
 }
 
-function netsAlternatives(field: AddressField, nets: readonly Cidr[] | undefined, family: Family, needs: SetNeed[]): Alternatives {
+function netsAlternatives(
+  field: AddressField,
+  nets: readonly Cidr[] | undefined,
+  family: Family,
+  needs: SetNeed[],
+): Alternatives {
   if (!nets) return [[]];
   const own = uncovered(nets.filter((net) => net.family === family));
   const [first] = own;
@@ -157,7 +218,10 @@ function protocolAlternatives(match: Match, family: Family | undefined, needs: S
   const withPorts = [match.source, match.destination].some((side) => side.ports || side.notPorts);
   const icmp = icmpAlternatives(match);
   if (!withPorts) return product([protocolStatements(match.protocol, match.notProtocol), icmp]);
-  const protocols = match.protocol === undefined ? [PROTOCOL.TCP, PROTOCOL.UDP, PROTOCOL.SCTP, PROTOCOL.UDPLite] : [match.protocol];
+  const protocols =
+    match.protocol === undefined
+      ? [PROTOCOL.TCP, PROTOCOL.UDP, PROTOCOL.SCTP, PROTOCOL.UDPLite]
+      : [match.protocol];
   return protocols
     .filter((protocol) => hasPorts(protocol) && protocol !== match.notProtocol)
     .flatMap((protocol) =>
@@ -172,21 +236,34 @@ function protocolAlternatives(match: Match, family: Family | undefined, needs: S
 
 function protocolStatements(protocol: number | undefined, notProtocol: number | undefined): Alternatives {
   const statements: NftStatement[] = [];
-  if (protocol !== undefined) statements.push({ kind: "compare", field: "protocol", equal: true, value: protocol });
-  if (notProtocol !== undefined) statements.push({ kind: "compare", field: "protocol", equal: false, value: notProtocol });
+  if (protocol !== undefined)
+    statements.push({ kind: "compare", field: "protocol", equal: true, value: protocol });
+  if (notProtocol !== undefined)
+    statements.push({ kind: "compare", field: "protocol", equal: false, value: notProtocol });
   return [statements];
 }
 
-function portAlternatives(side: Side, match: EntityMatch, protocol: number, family: Family | undefined, needs: SetNeed[]): Alternatives {
+function portAlternatives(
+  side: Side,
+  match: EntityMatch,
+  protocol: number,
+  family: Family | undefined,
+  needs: SetNeed[],
+): Alternatives {
   const field: NftField = `${side}-port`;
-  const never = (match.notPorts ?? []).flatMap((port) => portConjunction(side, port, protocol, family, needs, false));
+  const never = (match.notPorts ?? []).flatMap((port) =>
+    portConjunction(side, port, protocol, family, needs, false),
+  );
   if (!match.ports) return [never];
-  const singles = match.ports.flatMap((port) => (port.kind === "range" && port.first === port.last ? [port.first] : []));
+  const singles = match.ports.flatMap((port) =>
+    port.kind === "range" && port.first === port.last ? [port.first] : [],
+  );
   const others = match.ports.filter((port) => !(port.kind === "range" && port.first === port.last));
   const alternatives: Conjunction[] = [];
   const distinct = [...new Set(singles)].sort((a, b) => a - b);
   const [only] = distinct;
-  if (only !== undefined && distinct.length === 1) alternatives.push([{ kind: "compare", field, equal: true, value: only }]);
+  if (only !== undefined && distinct.length === 1)
+    alternatives.push([{ kind: "compare", field, equal: true, value: only }]);
   if (distinct.length > 1) {
     const name = portSet(distinct);
     needs.push({ kind: "ports", name, ports: distinct });
@@ -254,13 +331,21 @@ function icmpKinds(protocol: number | undefined): IcmpKind[] {
   ] as const;
   return kinds
     .filter(({ number }) => protocol === undefined || protocol === number)
-    .map(({ number, type, code }) => ({ protocol: { kind: "compare", field: "protocol", equal: true, value: number }, type, code }));
+    .map(({ number, type, code }) => ({
+      protocol: { kind: "compare", field: "protocol", equal: true, value: number },
+      type,
+      code,
+    }));
 }
 
 function icmpHolds(kind: IcmpKind, icmp: IcmpMatch | undefined): Conjunction {
   if (!icmp) return [];
-  const statements: NftStatement[] = [kind.protocol, { kind: "compare", field: kind.type, equal: true, value: icmp.type }];
-  if (icmp.code !== undefined) statements.push({ kind: "compare", field: kind.code, equal: true, value: icmp.code });
+  const statements: NftStatement[] = [
+    kind.protocol,
+    { kind: "compare", field: kind.type, equal: true, value: icmp.type },
+  ];
+  if (icmp.code !== undefined)
+    statements.push({ kind: "compare", field: kind.code, equal: true, value: icmp.code });
   return statements;
 }
 

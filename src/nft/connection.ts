@@ -3,7 +3,7 @@
  * node, into the destination pod's. This is how the ruleset judge answers the question that the model answers.
  */
 import { must } from "../base/errors.ts";
-import { type Ip, formatIp } from "../base/ip.ts";
+import { formatIp, type Ip } from "../base/ip.ts";
 import type { Flow, Party } from "../policy/model.ts";
 import { type Hook, type Packet, runHook } from "./interpret.ts";
 import type { NftTable } from "./table.ts";
@@ -41,19 +41,37 @@ function hops(topology: Topology, source: Party, destination: Party): Hop[] {
   const { uplink, interfaceOf } = topology;
   const from = nodeOf(source);
   const to = nodeOf(destination);
-  const inside = (party: Party): string => (party.kind === "endpoint" ? interfaceOf(party.endpoint.id) : uplink);
+  const inside = (party: Party): string =>
+    party.kind === "endpoint" ? interfaceOf(party.endpoint.id) : uplink;
   if (from !== undefined && from === to) {
     if (source.kind === "node") return [];
     const hook = destination.kind === "node" ? "input" : "forward";
-    return [{ node: from, hook, inInterface: inside(source), outInterface: hook === "input" ? "" : inside(destination) }];
+    return [
+      {
+        node: from,
+        hook,
+        inInterface: inside(source),
+        outInterface: hook === "input" ? "" : inside(destination),
+      },
+    ];
   }
   const way: Hop[] = [];
   if (source.kind === "endpoint") {
-    way.push({ node: source.endpoint.node, hook: "forward", inInterface: inside(source), outInterface: uplink });
+    way.push({
+      node: source.endpoint.node,
+      hook: "forward",
+      inInterface: inside(source),
+      outInterface: uplink,
+    });
   }
   if (to !== undefined) {
     const hook = destination.kind === "node" ? "input" : "forward";
-    way.push({ node: to, hook, inInterface: uplink, outInterface: hook === "input" ? "" : inside(destination) });
+    way.push({
+      node: to,
+      hook,
+      inInterface: uplink,
+      outInterface: hook === "input" ? "" : inside(destination),
+    });
   }
   return way;
 }
@@ -74,10 +92,18 @@ function firstPacket(flow: Flow): Packet {
 }
 
 /** @param flow - its addresses as the client sees them: a Service's address is translated on the source's node */
-export function simulateConnection(topology: Topology, flow: Flow, pick: (count: number) => number = () => 0): ConnectionOutcome {
+export function simulateConnection(
+  topology: Topology,
+  flow: Flow,
+  pick: (count: number) => number = () => 0,
+): ConnectionOutcome {
   const { source } = flow;
   let { destination } = flow;
-  if (source.kind === "endpoint" && destination.kind === "endpoint" && source.endpoint.id === destination.endpoint.id) {
+  if (
+    source.kind === "endpoint" &&
+    destination.kind === "endpoint" &&
+    source.endpoint.id === destination.endpoint.id
+  ) {
     return { allowed: true, because: ["a pod reaches itself without leaving"] };
   }
   let packet = firstPacket(flow);
@@ -88,7 +114,8 @@ export function simulateConnection(topology: Topology, flow: Flow, pick: (count:
     const table = must(topology.tables.get(start), `table of ${start}`);
     const inInterface = source.kind === "endpoint" ? topology.interfaceOf(source.endpoint.id) : "";
     const translated = runHook(table, hook, { ...packet, inInterface }, pick);
-    if (translated.verdict === "drop") return { allowed: false, because: [...because, ...translated.because] };
+    if (translated.verdict === "drop")
+      return { allowed: false, because: [...because, ...translated.because] };
     packet = translated.packet;
     if (packet.translated) {
       destination = topology.partyAt(packet.destination);

@@ -33,7 +33,12 @@ export interface Outcome {
 export type Hook = "prerouting" | "input" | "forward" | "output" | "postrouting";
 
 /** @param pick - which of n backends a dnat statement takes; the kernel throws dice */
-export function runHook(table: NftTable, hook: Hook, packet: Packet, pick: (count: number) => number): Outcome {
+export function runHook(
+  table: NftTable,
+  hook: Hook,
+  packet: Packet,
+  pick: (count: number) => number,
+): Outcome {
   const chains = [...table.chains.values()]
     .filter((chain) => chain.hook?.hook === hook)
     .sort((a, b) => (a.hook?.priority ?? 0) - (b.hook?.priority ?? 0));
@@ -42,7 +47,8 @@ export function runHook(table: NftTable, hook: Hook, packet: Packet, pick: (coun
     // Only the first packet of a connection goes through nat chains.
     if (chain.hook?.type === "nat" && packet.state !== "new") continue;
     const ended = runChain(run, chain);
-    const verdict = ended.kind === "verdict" ? ended.verdict : must(chain.hook, "hook of a base chain").policy;
+    const verdict =
+      ended.kind === "verdict" ? ended.verdict : must(chain.hook, "hook of a base chain").policy;
     if (verdict === "drop") return { verdict, packet: run.packet, because: run.because };
   }
   return { verdict: "accept", packet: run.packet, because: run.because };

@@ -11,7 +11,9 @@ const SHORT: Readonly<Record<Direction, string>> = { ingress: "in", egress: "out
 export function policyChain(direction: Direction, policyId: string): string {
   const readable = `${SHORT[direction]}/${policyId.replace(" ", "/")}`;
   const clean = readable.replace(/[^A-Za-z0-9/_.-]/g, "_");
-  return clean === readable && clean.length <= LONGEST ? clean : `${clean.slice(0, LONGEST - 14)}.${shortHash(policyId)}`;
+  return clean === readable && clean.length <= LONGEST
+    ? clean
+    : `${clean.slice(0, LONGEST - 14)}.${shortHash(policyId)}`;
 }
 
 /** The chain of all endpoints for which the same policies hold in this direction. */

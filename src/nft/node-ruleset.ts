@@ -11,15 +11,15 @@ import { uncovered } from "../base/cidr-set.ts";
 import { must } from "../base/errors.ts";
 import { type Family, formatCidr, formatIp } from "../base/ip.ts";
 import type { PolicyGraph } from "../calc/graph.ts";
-import { DIRECTIONS, type AddressDelta, type DirectionProgram, type GraphDelta } from "../calc/types.ts";
+import { type AddressDelta, DIRECTIONS, type DirectionProgram, type GraphDelta } from "../calc/types.ts";
 import type { Direction, Endpoint } from "../policy/model.ts";
+import type { ServiceMapping } from "../policy/services.ts";
 import { baseChains, compilePolicy, compileProgram, passes, verdictOf } from "./compile-chains.ts";
 import type { SetNeed } from "./compile-rule.ts";
 import { BASE, namedPortSet, policyChain, programChain, selfSet, sourceSet } from "./names.ts";
 import { ServiceChains } from "./service-chains.ts";
-import type { ServiceMapping } from "../policy/services.ts";
-import { TableEditor } from "./table-editor.ts";
 import { type NftChange, type NftTable, type NftType, TABLE_NAME } from "./table.ts";
+import { TableEditor } from "./table-editor.ts";
 
 export interface NodeRulesetOptions {
   readonly node: string;
@@ -81,8 +81,18 @@ export class NodeRuleset {
     this.#options = options;
     for (const family of options.families) {
       const address: NftType = `address${family}`;
-      this.#editor.createSet({ kind: "set", name: selfSet(family), key: [address, address], interval: false });
-      this.#editor.createSet({ kind: "set", name: sourceSet(family), key: ["interface", address], interval: false });
+      this.#editor.createSet({
+        kind: "set",
+        name: selfSet(family),
+        key: [address, address],
+        interval: false,
+      });
+      this.#editor.createSet({
+        kind: "set",
+        name: sourceSet(family),
+        key: ["interface", address],
+        interval: false,
+      });
     }
     for (const name of [BASE.egressMap, BASE.ingressMap]) {
       this.#editor.createSet({ kind: "verdict-map", name, key: ["interface"] });
@@ -124,7 +134,8 @@ export class NodeRuleset {
 
   /** Lets go of what the graph keeps for this node. */
   close(): void {
-    for (const { need } of this.#sets.values()) if (need.kind === "selector") this.#graph.unwatchAddresses(need.selector);
+    for (const { need } of this.#sets.values())
+      if (need.kind === "selector") this.#graph.unwatchAddresses(need.selector);
     this.#sets.clear();
   }
 
@@ -133,7 +144,10 @@ export class NodeRuleset {
   #updateEndpoint(id: string): void {
     const state = this.#graph.endpoints.get(id);
     const before = this.#local.get(id);
-    const isLocal = state !== undefined && state.endpoint.node === this.#options.node && state.endpoint.addresses.length > 0;
+    const isLocal =
+      state !== undefined &&
+      state.endpoint.node === this.#options.node &&
+      state.endpoint.addresses.length > 0;
     if (!isLocal && !before) return;
     const after = isLocal ? this.#addLocal(id, state.endpoint) : undefined;
     if (before) this.#removeLocal(before, after);
@@ -146,7 +160,7 @@ export class NodeRuleset {
     const program = this.#graph.programOf(identity);
     const interfaceName = this.#options.interfaceOf(id);
     for (const direction of DIRECTIONS) {
-      this.#useProgram(program[direction], direction);
+      this.#acquireProgram(program[direction], direction);
       this.#editor.setVerdict(MAP[direction], interfaceName, verdictOf(program[direction], direction));
     }
     const local: LocalEndpoint = {
@@ -160,7 +174,7 @@ export class NodeRuleset {
 
   #removeLocal(before: LocalEndpoint, after: LocalEndpoint | undefined): void {
     for (const direction of DIRECTIONS) {
-      this.#dropProgram(before.programs[direction], direction);
+      this.#releaseProgram(before.programs[direction], direction);
       if (!after) this.#editor.deleteElement(MAP[direction], before.interfaceName);
     }
     for (const [set, key] of this.#addressElements(before)) this.#countElement(set, key, -1);
@@ -193,7 +207,7 @@ export class NodeRuleset {
 
   // ── programs and policies ─────────────────────────────────────────────────────────────────────────────────────
 
-  #useProgram(program: DirectionProgram, direction: Direction): void {
+  #acquireProgram(program: DirectionProgram, direction: Direction): void {
     if (program.key === "") return;
     const name = programChain(direction, program.key);
     const known = this.#programs.get(name);
@@ -203,13 +217,13 @@ export class NodeRuleset {
       return;
     }
     const policies = program.tiers.flatMap((tier) => tier.policies.map(({ policy }) => policy.id));
-    for (const id of policies) this.#usePolicy(id, direction);
+    for (const id of policies) this.#acquirePolicy(id, direction);
     const chains = compileProgram(program, direction);
     for (const chain of chains) this.#editor.putChain(chain);
     this.#programs.set(name, { users: 1, direction, chains: chains.map((chain) => chain.name), policies });
   }
 
-  #dropProgram(key: string, direction: Direction): void {
+  #releaseProgram(key: string, direction: Direction): void {
     if (key === "") return;
     const name = programChain(direction, key);
     const used = must(this.#programs.get(name), `program ${name}`);
@@ -217,7 +231,7 @@ export class NodeRuleset {
     if (used.users === 0) this.#unused.programs.add(name);
   }
 
-  #usePolicy(id: string, direction: Direction): void {
+  #acquirePolicy(id: string, direction: Direction): void {
     const key = policyKey(id, direction);
     const known = this.#policies.get(key);
     if (known) {
@@ -233,8 +247,8 @@ export class NodeRuleset {
   #compile(used: UsedPolicy): void {
     const state = must(this.#graph.policies.get(used.id), `policy ${used.id}`);
     const { chain, needs } = compilePolicy(state, used.direction, this.#options.families);
-    for (const need of needs) this.#useSet(need);
-    for (const need of used.needs) this.#dropSet(need);
+    for (const need of needs) this.#acquireSet(need);
+    for (const need of used.needs) this.#releaseSet(need);
     used.needs = needs;
     used.mayPass = passes(state, used.direction);
     this.#editor.putChain(chain);
@@ -276,7 +290,7 @@ export class NodeRuleset {
 
   // ── sets ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #useSet(need: SetNeed): void {
+  #acquireSet(need: SetNeed): void {
     const known = this.#sets.get(need.name);
     if (known) {
       known.users++;
@@ -312,13 +326,18 @@ export class NodeRuleset {
         for (const port of need.ports) this.#editor.addElement(name, String(port));
         return;
       case "named-port":
-        this.#editor.createSet({ kind: "set", name, key: [`address${need.family}`, "port"], interval: false });
+        this.#editor.createSet({
+          kind: "set",
+          name,
+          key: [`address${need.family}`, "port"],
+          interval: false,
+        });
         for (const key of this.#namedPortElements(need)) this.#editor.addElement(name, key);
         return;
     }
   }
 
-  #dropSet(need: SetNeed): void {
+  #releaseSet(need: SetNeed): void {
     const used = must(this.#sets.get(need.name), `set ${need.name}`);
     used.users--;
     if (used.users === 0) this.#unused.sets.add(need.name);
@@ -338,8 +357,10 @@ export class NodeRuleset {
   }
 
   #applyAddresses(name: string, family: Family, changes: AddressDelta): void {
-    for (const [element, ip] of changes.removed) if (ip.family === family) this.#editor.deleteElement(name, element);
-    for (const [element, ip] of changes.added) if (ip.family === family) this.#editor.addElement(name, element);
+    for (const [element, ip] of changes.removed)
+      if (ip.family === family) this.#editor.deleteElement(name, element);
+    for (const [element, ip] of changes.added)
+      if (ip.family === family) this.#editor.addElement(name, element);
   }
 
   #updateNamedPort(key: string, changes: AddressDelta): void {
@@ -351,7 +372,8 @@ export class NodeRuleset {
 
   #namedPortElements(need: Extract<SetNeed, { kind: "named-port" }>): string[] {
     const elements: string[] = [];
-    for (const [element, { ip }] of this.#graph.namedPort(need.key)) if (ip.family === need.family) elements.push(element);
+    for (const [element, { ip }] of this.#graph.namedPort(need.key))
+      if (ip.family === need.family) elements.push(element);
     return elements;
   }
 
@@ -380,13 +402,13 @@ export class NodeRuleset {
     for (const name of this.#unused.programs) {
       const { chains, policies, direction } = must(this.#programs.get(name), `program ${name}`);
       for (const chain of chains) this.#editor.deleteChain(chain);
-      for (const id of policies) this.#dropPolicy(id, direction);
+      for (const id of policies) this.#releasePolicy(id, direction);
       this.#programs.delete(name);
     }
     for (const key of this.#unused.policies) {
       const { needs, id, direction } = must(this.#policies.get(key), `policy ${key}`);
       this.#editor.deleteChain(policyChain(direction, id));
-      for (const need of needs) this.#dropSet(need);
+      for (const need of needs) this.#releaseSet(need);
       this.#policies.delete(key);
     }
     for (const name of this.#unused.sets) {
@@ -405,7 +427,7 @@ export class NodeRuleset {
     return this.#editor.commit();
   }
 
-  #dropPolicy(id: string, direction: Direction): void {
+  #releasePolicy(id: string, direction: Direction): void {
     const key = policyKey(id, direction);
     const used = must(this.#policies.get(key), `policy ${key}`);
     used.users--;
@@ -418,6 +440,8 @@ function policyKey(id: string, direction: Direction): string {
 }
 
 function netElements(need: Extract<SetNeed, { kind: "selector-nets" }>): string[] {
-  const nets = [...need.selector.networkSets].flatMap((set) => set.nets).filter((net) => net.family === need.family);
+  const nets = [...need.selector.networkSets]
+    .flatMap((set) => set.nets)
+    .filter((net) => net.family === need.family);
   return uncovered(nets).map(formatCidr);
 }

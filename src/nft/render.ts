@@ -1,6 +1,17 @@
 /** @module Prints tables, and changes to them, in the syntax that `nft -f` reads. */
 import { unreachable } from "../base/errors.ts";
-import type { NftChain, NftChange, NftField, NftKey, NftRule, NftSet, NftStatement, NftTable, NftType, NftVerdict } from "./table.ts";
+import type {
+  NftChain,
+  NftChange,
+  NftField,
+  NftKey,
+  NftRule,
+  NftSet,
+  NftStatement,
+  NftTable,
+  NftType,
+  NftVerdict,
+} from "./table.ts";
 
 const FIELD: Readonly<Record<NftField, string>> = {
   "in-interface": "iifname",
@@ -45,7 +56,9 @@ function sorted<T>(values: Iterable<T>, key: (value: T) => string): T[] {
 }
 
 function renderSet(set: NftSet): string {
-  const lines = [`\ttype ${set.key.map((type) => TYPE[type]).join(" . ")}${set.kind === "verdict-map" ? " : verdict" : ""}`];
+  const lines = [
+    `\ttype ${set.key.map((type) => TYPE[type]).join(" . ")}${set.kind === "verdict-map" ? " : verdict" : ""}`,
+  ];
   if (set.kind === "set" && set.interval) lines.push("\tflags interval");
   const keys = [...set.elements.keys()].sort();
   if (keys.length > 0) lines.push(`\telements = { ${renderElements(set, keys)} }`);
@@ -94,7 +107,11 @@ function renderStatement(statement: NftStatement): string {
   switch (statement.kind) {
     case "compare": {
       const quoted = statement.field === "in-interface" || statement.field === "out-interface";
-      const value = quoted ? `"${statement.value}"` : statement.field === "family" ? familyName(statement.value) : statement.value;
+      const value = quoted
+        ? `"${statement.value}"`
+        : statement.field === "family"
+          ? familyName(statement.value)
+          : statement.value;
       return `${FIELD[statement.field]} ${statement.equal ? "" : "!= "}${value}`;
     }
     case "interface-prefix":
@@ -185,7 +202,10 @@ function renderChange(id: string, change: NftChange): string {
     }
     case "replace-rules": {
       const { name, rules } = change.chain;
-      return [`flush chain ${id} ${name}`, ...rules.map((rule) => `add rule ${id} ${name} ${renderRule(rule)}`)].join("\n");
+      return [
+        `flush chain ${id} ${name}`,
+        ...rules.map((rule) => `add rule ${id} ${name} ${renderRule(rule)}`),
+      ].join("\n");
     }
     case "delete-chain":
       return `delete chain ${id} ${change.name}`;

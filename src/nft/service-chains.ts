@@ -4,8 +4,8 @@
  */
 import { type Family, formatIp } from "../base/ip.ts";
 import type { ServiceMapping } from "../policy/services.ts";
-import { addressField } from "./compile-rule.ts";
 import { rule } from "./compile-chains.ts";
+import { addressField } from "./compile-rule.ts";
 import { BASE, selfSet, serviceChain, serviceMap } from "./names.ts";
 import type { NftChain, NftRule } from "./table.ts";
 import type { TableEditor } from "./table-editor.ts";
@@ -25,16 +25,29 @@ export class ServiceChains {
     this.#editor = editor;
     this.#families = families;
     for (const family of families) {
-      editor.createSet({ kind: "verdict-map", name: serviceMap(family), key: [`address${family}`, "protocol", "port"] });
+      editor.createSet({
+        kind: "verdict-map",
+        name: serviceMap(family),
+        key: [`address${family}`, "protocol", "port"],
+      });
     }
     const dispatch = families.map(
       (family): NftRule =>
         rule(
           { kind: "compare", field: "family", equal: true, value: family === 4 ? 2 : 10 },
-          { kind: "verdict-map", fields: [addressField("destination", family), "protocol", "destination-port"], map: serviceMap(family) },
+          {
+            kind: "verdict-map",
+            fields: [addressField("destination", family), "protocol", "destination-port"],
+            map: serviceMap(family),
+          },
         ),
     );
-    const nat = (name: string, hook: "prerouting" | "output" | "postrouting", priority: number, rules: NftRule[]): NftChain => ({
+    const nat = (
+      name: string,
+      hook: "prerouting" | "output" | "postrouting",
+      priority: number,
+      rules: NftRule[],
+    ): NftChain => ({
       name,
       hook: { type: "nat", hook, priority, policy: "accept" },
       rules,
@@ -45,7 +58,12 @@ export class ServiceChains {
     const hairpin = families.map((family) => ({
       statements: rule(
         { kind: "ct-dnat" },
-        { kind: "lookup", fields: [addressField("source", family), addressField("destination", family)], set: selfSet(family), present: true },
+        {
+          kind: "lookup",
+          fields: [addressField("source", family), addressField("destination", family)],
+          set: selfSet(family),
+          present: true,
+        },
         { kind: "masquerade" },
       ).statements,
       comment: "a pod that reaches itself through a Service",
@@ -67,8 +85,10 @@ export class ServiceChains {
         elements.set(`${map} ${key}`, { map, key, chain });
       }
     }
-    for (const [name, { map, key }] of this.#elements) if (!elements.has(name)) this.#editor.deleteElement(map, key);
-    for (const { map, key, chain } of elements.values()) this.#editor.setVerdict(map, key, { verdict: "goto", chain });
+    for (const [name, { map, key }] of this.#elements)
+      if (!elements.has(name)) this.#editor.deleteElement(map, key);
+    for (const { map, key, chain } of elements.values())
+      this.#editor.setVerdict(map, key, { verdict: "goto", chain });
     for (const chain of this.#chains) if (!chains.has(chain)) this.#editor.deleteChain(chain);
     this.#elements = elements;
     this.#chains = chains;
@@ -78,7 +98,10 @@ export class ServiceChains {
 function chainOf(name: string, mapping: ServiceMapping): NftChain {
   const comment = `Service ${mapping.service}`;
   if (mapping.backends.length === 0) {
-    return { name, rules: [{ statements: [{ kind: "counter" }, { kind: "verdict", to: { verdict: "drop" } }], comment }] };
+    return {
+      name,
+      rules: [{ statements: [{ kind: "counter" }, { kind: "verdict", to: { verdict: "drop" } }], comment }],
+    };
   }
   const backends = mapping.backends.map(({ address, port }) => ({ address: formatIp(address), port }));
   return {

@@ -27,10 +27,17 @@ export class TableEditor {
   }
 
   /** Creates a set, empty. @throws BugError when one of that name is there */
-  createSet(set: Omit<Extract<NftSet, { kind: "set" }>, "elements"> | Omit<Extract<NftSet, { kind: "verdict-map" }>, "elements">): void {
+  createSet(
+    set:
+      | Omit<Extract<NftSet, { kind: "set" }>, "elements">
+      | Omit<Extract<NftSet, { kind: "verdict-map" }>, "elements">,
+  ): void {
     if (this.#sets.has(set.name)) throw new BugError(`set ${set.name} exists`);
     if (!this.#setsBefore.has(set.name)) this.#setsBefore.set(set.name, undefined);
-    this.#sets.set(set.name, set.kind === "set" ? { ...set, elements: new Set() } : { ...set, elements: new Map() });
+    this.#sets.set(
+      set.name,
+      set.kind === "set" ? { ...set, elements: new Set() } : { ...set, elements: new Map() },
+    );
   }
 
   deleteSet(name: string): void {
@@ -80,7 +87,8 @@ export class TableEditor {
     const setsGone: NftChange[] = [];
     for (const [name, before] of this.#setsBefore) {
       const after = this.#sets.get(name);
-      if (before && after) throw new BugError(`set ${name} was deleted and made again within one transaction`);
+      if (before && after)
+        throw new BugError(`set ${name} was deleted and made again within one transaction`);
       if (before) setsGone.push({ change: "delete-set", name });
       if (after) {
         created.push({ change: "create-set", set: withoutElements(after) });
@@ -132,7 +140,11 @@ export class TableEditor {
       }
       if (before && !after) gone.push(before);
     }
-    return { chainsCreated, rulesReplaced, chainsGone: referrersFirst(gone).map(({ name }) => ({ change: "delete-chain", name })) };
+    return {
+      chainsCreated,
+      rulesReplaced,
+      chainsGone: referrersFirst(gone).map(({ name }) => ({ change: "delete-chain", name })),
+    };
   }
 
   #touch(set: string, key: NftKey, before: NftVerdict | true | undefined): void {

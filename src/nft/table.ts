@@ -90,9 +90,18 @@ export interface NftRule {
 
 export type NftStatement =
   /** `field == value`, or `!=`. Numbers for numeric fields, canonical text for addresses and interface names. */
-  | { readonly kind: "compare"; readonly field: NftField; readonly equal: boolean; readonly value: string | number }
+  | {
+      readonly kind: "compare";
+      readonly field: NftField;
+      readonly equal: boolean;
+      readonly value: string | number;
+    }
   /** `prefix*` on an interface name. */
-  | { readonly kind: "interface-prefix"; readonly field: "in-interface" | "out-interface"; readonly prefix: string }
+  | {
+      readonly kind: "interface-prefix";
+      readonly field: "in-interface" | "out-interface";
+      readonly prefix: string;
+    }
   /** An inclusive range on a numeric field; `inside: false` matches outside of it. */
   | {
       readonly kind: "range";
@@ -113,7 +122,12 @@ export type NftStatement =
   /** The connection's packets were sent to another address by a dnat statement (`ct status dnat`). */
   | { readonly kind: "ct-dnat" }
   /** The fields, concatenated, are (or are not) in a named set. */
-  | { readonly kind: "lookup"; readonly fields: readonly NftField[]; readonly set: string; readonly present: boolean }
+  | {
+      readonly kind: "lookup";
+      readonly fields: readonly NftField[];
+      readonly set: string;
+      readonly present: boolean;
+    }
   /** Look the fields up in a verdict map; no element: the next rule. */
   | { readonly kind: "verdict-map"; readonly fields: readonly NftField[]; readonly map: string }
   /** Bits of the packet's mark: `(mark & mask) == value`. */

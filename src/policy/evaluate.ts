@@ -20,7 +20,13 @@ import type {
 import { hasPorts } from "./model.ts";
 import { type Selector, selects } from "./selector.ts";
 import type { Decision, DirectionVerdict, RuleMatch, Verdict } from "./verdict.ts";
-import { comparePolicies, completeTiers, selectableEndpoint, selectableNetworkSet, type World } from "./world.ts";
+import {
+  comparePolicies,
+  completeTiers,
+  selectableEndpoint,
+  selectableNetworkSet,
+  type World,
+} from "./world.ts";
 
 /** Whether a new connection is allowed, and why: the source's egress and the destination's ingress must both allow. */
 export function evaluate(world: World, flow: Flow): Verdict {
@@ -30,12 +36,16 @@ export function evaluate(world: World, flow: Flow): Verdict {
 }
 
 /** What is exempt from policy on one side, before any policy is looked at. Shared by all evaluators. */
-export function exemption(flow: Flow, direction: Direction): Extract<Decision, { kind: "exempt" }> | undefined {
+export function exemption(
+  flow: Flow,
+  direction: Direction,
+): Extract<Decision, { kind: "exempt" }> | undefined {
   const subject = direction === "egress" ? flow.source : flow.destination;
   const other = direction === "egress" ? flow.destination : flow.source;
   if (subject.kind === "outside") return { kind: "exempt", reason: "outside" };
   if (subject.kind === "node") return { kind: "exempt", reason: "node" };
-  if (other.kind === "endpoint" && other.endpoint.id === subject.endpoint.id) return { kind: "exempt", reason: "self" };
+  if (other.kind === "endpoint" && other.endpoint.id === subject.endpoint.id)
+    return { kind: "exempt", reason: "self" };
   if (direction === "ingress" && other.kind === "node" && other.node === subject.endpoint.node) {
     return { kind: "exempt", reason: "own-node" };
   }
@@ -46,7 +56,8 @@ function evaluateDirection(world: World, flow: Flow, direction: Direction): Dire
   const exempt = exemption(flow, direction);
   if (exempt) return { direction, allowed: true, decision: exempt, passing: [] };
   const subject = direction === "egress" ? flow.source : flow.destination;
-  if (subject.kind !== "endpoint") return { direction, allowed: true, decision: { kind: "exempt", reason: "outside" }, passing: [] };
+  if (subject.kind !== "endpoint")
+    return { direction, allowed: true, decision: { kind: "exempt", reason: "outside" }, passing: [] };
 
   const applying = policiesThatApply(world, subject.endpoint, direction);
   const passing: RuleMatch[] = [];
@@ -55,10 +66,20 @@ function evaluateDirection(world: World, flow: Flow, direction: Direction): Dire
     if (policies.length === 0) continue;
     const outcome = walkTier(world, flow, direction, policies, passing);
     if (outcome.kind === "decided") {
-      return { direction, allowed: outcome.match.rule.action === "allow", decision: { kind: "rule", ...outcome.match }, passing };
+      return {
+        direction,
+        allowed: outcome.match.rule.action === "allow",
+        decision: { kind: "rule", ...outcome.match },
+        passing,
+      };
     }
     if (outcome.kind === "exhausted" && tier.defaultAction === "deny") {
-      return { direction, allowed: false, decision: { kind: "tier-default", tier: tier.name, isolating: policies }, passing };
+      return {
+        direction,
+        allowed: false,
+        decision: { kind: "tier-default", tier: tier.name, isolating: policies },
+        passing,
+      };
     }
   }
   const allowed = subject.endpoint.profile[direction] === "allow";
@@ -99,7 +120,13 @@ function matchRule(world: World, rule: Rule, flow: Flow): { port?: PortMatch } |
   if (!matchesPacket(match, flow)) return undefined;
   const source = matchEntity(world, match.source, flow.source, flow.sourcePort, flow.protocol);
   if (!source) return undefined;
-  const destination = matchEntity(world, match.destination, flow.destination, flow.destinationPort, flow.protocol);
+  const destination = matchEntity(
+    world,
+    match.destination,
+    flow.destination,
+    flow.destinationPort,
+    flow.protocol,
+  );
   if (!destination) return undefined;
   const port = destination.port ?? source.port;
   return port ? { port } : {};
@@ -117,7 +144,9 @@ export function matchesPacket(match: Match, flow: Flow): boolean {
 
 function matchesIcmp(match: IcmpMatch, flow: Flow): boolean {
   return (
-    flow.icmp !== undefined && flow.icmp.type === match.type && (match.code === undefined || flow.icmp.code === match.code)
+    flow.icmp !== undefined &&
+    flow.icmp.type === match.type &&
+    (match.code === undefined || flow.icmp.code === match.code)
   );
 }
 
@@ -158,13 +187,17 @@ export function matchPorts(
 function coversPort(entry: PortMatch, party: Party, port: number, protocol: number): boolean {
   if (entry.kind === "range") return entry.first <= port && port <= entry.last;
   if (party.kind !== "endpoint") return false;
-  return party.endpoint.ports.some((named) => named.name === entry.name && named.protocol === protocol && named.port === port);
+  return party.endpoint.ports.some(
+    (named) => named.name === entry.name && named.protocol === protocol && named.port === port,
+  );
 }
 
 /** A selector means endpoints, and the addresses in the network sets that it selects. */
 function selectorCovers(world: World, selector: Selector, party: Party): boolean {
   if (party.kind === "endpoint" && selects(selector, selectableEndpoint(world, party.endpoint))) return true;
   return world.networkSets.some(
-    (set) => selects(selector, selectableNetworkSet(world, set)) && set.nets.some((net) => cidrContains(net, party.address)),
+    (set) =>
+      selects(selector, selectableNetworkSet(world, set)) &&
+      set.nets.some((net) => cidrContains(net, party.address)),
   );
 }

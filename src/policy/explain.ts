@@ -2,7 +2,17 @@
 import { unreachable } from "../base/errors.ts";
 import { formatIp } from "../base/ip.ts";
 import { formatPosition } from "../base/issue.ts";
-import { type EntityMatch, type Flow, hasPorts, type Origin, type Party, type Policy, type PortMatch, protocolName, type Rule } from "./model.ts";
+import {
+  type EntityMatch,
+  type Flow,
+  hasPorts,
+  type Origin,
+  type Party,
+  type Policy,
+  type PortMatch,
+  protocolName,
+  type Rule,
+} from "./model.ts";
 import { formatSelector } from "./selector.ts";
 import type { Decision, DirectionVerdict, RuleMatch, Verdict } from "./verdict.ts";
 
@@ -23,7 +33,9 @@ export function partyName(party: Party): string {
 export function packetName(flow: Flow): string {
   const name = protocolName(flow.protocol);
   if (flow.icmp) return `${name} type ${flow.icmp.type} code ${flow.icmp.code}`;
-  return hasPorts(flow.protocol) && flow.destinationPort !== undefined ? `${name} ${flow.destinationPort}` : name;
+  return hasPorts(flow.protocol) && flow.destinationPort !== undefined
+    ? `${name} ${flow.destinationPort}`
+    : name;
 }
 
 /** `go-demo-policy.yaml:24:7`, or "" where no file is behind the object. */
@@ -47,8 +59,10 @@ function entityText(side: string, match: EntityMatch): string[] {
   const parts: string[] = [];
   if (match.selector) parts.push(`${side} ${formatSelector(match.selector)}`);
   if (match.notSelector) parts.push(`${side} not ${formatSelector(match.notSelector)}`);
-  if (match.nets) parts.push(`${side} in ${match.nets.map((net) => `${formatIp(net)}/${net.prefix}`).join(", ")}`);
-  if (match.notNets) parts.push(`${side} not in ${match.notNets.map((net) => `${formatIp(net)}/${net.prefix}`).join(", ")}`);
+  if (match.nets)
+    parts.push(`${side} in ${match.nets.map((net) => `${formatIp(net)}/${net.prefix}`).join(", ")}`);
+  if (match.notNets)
+    parts.push(`${side} not in ${match.notNets.map((net) => `${formatIp(net)}/${net.prefix}`).join(", ")}`);
   if (match.ports) parts.push(`${side} ${match.ports.map(portText).join(", ") || "no port"}`);
   if (match.notPorts) parts.push(`${side} not ${match.notPorts.map(portText).join(", ")}`);
   return parts;
@@ -61,8 +75,14 @@ export function ruleText(rule: Rule): string {
     ...(match.family === undefined ? [] : [`IPv${match.family}`]),
     ...(match.protocol === undefined ? [] : [protocolName(match.protocol)]),
     ...(match.notProtocol === undefined ? [] : [`not ${protocolName(match.notProtocol)}`]),
-    ...(match.icmp ? [`type ${match.icmp.type}${match.icmp.code === undefined ? "" : ` code ${match.icmp.code}`}`] : []),
-    ...(match.notIcmp ? [`not type ${match.notIcmp.type}${match.notIcmp.code === undefined ? "" : ` code ${match.notIcmp.code}`}`] : []),
+    ...(match.icmp
+      ? [`type ${match.icmp.type}${match.icmp.code === undefined ? "" : ` code ${match.icmp.code}`}`]
+      : []),
+    ...(match.notIcmp
+      ? [
+          `not type ${match.notIcmp.type}${match.notIcmp.code === undefined ? "" : ` code ${match.notIcmp.code}`}`,
+        ]
+      : []),
     ...entityText("source", match.source),
     ...entityText("destination", match.destination),
   ];
@@ -115,7 +135,10 @@ export function becauseLine(verdict: Verdict): string {
   if (denied.length > 0) return denied.map((side) => sideLine(verdict, side)).join("; ");
   const telling = sides.filter(({ decision }) => decision.kind === "rule");
   if (telling.length > 0) return telling.map((side) => sideLine(verdict, side)).join("; ");
-  const exempt = sides.find(({ decision }) => decision.kind === "exempt" && (decision.reason === "self" || decision.reason === "own-node"));
+  const exempt = sides.find(
+    ({ decision }) =>
+      decision.kind === "exempt" && (decision.reason === "self" || decision.reason === "own-node"),
+  );
   return exempt ? sideLine(verdict, exempt) : "no policy governs it on either side";
 }
 
@@ -132,18 +155,25 @@ function sideLines(verdict: Verdict, side: DirectionVerdict): string[] {
   const indent = " ".repeat(label.length);
   const state = side.allowed ? "allowed" : "denied";
   const who = subjectOf(verdict, side);
-  const passed = side.passing.map((match) => `${indent}${match.rule.action === "pass" ? "passed on" : "logged"} by ${matchText(match)}`);
+  const passed = side.passing.map(
+    (match) => `${indent}${match.rule.action === "pass" ? "passed on" : "logged"} by ${matchText(match)}`,
+  );
   switch (decision.kind) {
     case "exempt":
       return [`${label}${state}: ${EXEMPT[decision.reason]}`];
     case "profile":
-      return [`${label}${state}: ${side.allowed ? `no policy decides the ${side.direction} of ${who}, so it is open` : `the profile of ${who} denies`}`, ...passed];
+      return [
+        `${label}${state}: ${side.allowed ? `no policy decides the ${side.direction} of ${who}, so it is open` : `the profile of ${who} denies`}`,
+        ...passed,
+      ];
     case "rule":
       return [`${label}${state} by ${matchText(decision)}`, `${indent}${ruleText(decision.rule)}`, ...passed];
     case "tier-default":
       return [
         `${label}${state}: ${who} is isolated, and no rule of these allows it`,
-        ...decision.isolating.map((policy) => `${indent}${originText(policy.origin)}${rulesCount(policy, side)}`),
+        ...decision.isolating.map(
+          (policy) => `${indent}${originText(policy.origin)}${rulesCount(policy, side)}`,
+        ),
         ...passed,
       ];
     default:

@@ -15,7 +15,16 @@ import type {
   NetworkPolicyRule,
 } from "../resources/networking/types.ts";
 import { objectName } from "../resources/object.ts";
-import { ANY_ENTITY, type DirectionRules, type EntityMatch, type Origin, type Policy, type PortMatch, PROTOCOL, type Rule } from "./model.ts";
+import {
+  ANY_ENTITY,
+  type DirectionRules,
+  type EntityMatch,
+  type Origin,
+  type Policy,
+  type PortMatch,
+  PROTOCOL,
+  type Rule,
+} from "./model.ts";
 import { allOf, type LabelScope, type Selector } from "./selector.ts";
 
 /** Calico's order for Kubernetes policies, so that ordered policies can stand before and behind them. */
@@ -89,10 +98,17 @@ function groupPorts(origin: Origin, ports: NetworkPolicyRule["ports"]): PortGrou
     if (match === "all" || group === "all") groups.set(protocol, "all");
     else groups.set(protocol, [...group, match]);
   }
-  return [...groups].map(([protocol, matches]) => (matches === "all" ? { protocol } : { protocol, ports: matches }));
+  return [...groups].map(([protocol, matches]) =>
+    matches === "all" ? { protocol } : { protocol, ports: matches },
+  );
 }
 
-function translateRule(policy: NetworkPolicy, origin: Origin, rule: NetworkPolicyRule, peerSide: "source" | "destination"): Rule[] {
+function translateRule(
+  policy: NetworkPolicy,
+  origin: Origin,
+  rule: NetworkPolicyRule,
+  peerSide: "source" | "destination",
+): Rule[] {
   const peers =
     rule.peers === "any"
       ? [{ match: ANY_ENTITY, path: rule.path }]
@@ -124,7 +140,9 @@ export function fromNetworkPolicy(policy: NetworkPolicy): Policy {
     rules: readonly NetworkPolicyRule[],
     peerSide: "source" | "destination",
   ): DirectionRules =>
-    governs ? { governs, rules: rules.flatMap((rule) => translateRule(policy, origin, rule, peerSide)) } : { governs };
+    governs
+      ? { governs, rules: rules.flatMap((rule) => translateRule(policy, origin, rule, peerSide)) }
+      : { governs };
   return {
     id: object,
     tier: "default",

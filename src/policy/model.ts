@@ -103,7 +103,9 @@ export const ANY_ENTITY: EntityMatch = {};
 /** IANA numbers of the protocols with a name in the APIs. */
 export const PROTOCOL = { ICMP: 1, TCP: 6, UDP: 17, ICMPv6: 58, SCTP: 132, UDPLite: 136 } as const;
 
-const PROTOCOL_NAME: ReadonlyMap<number, string> = new Map(Object.entries(PROTOCOL).map(([name, n]) => [n, name]));
+const PROTOCOL_NAME: ReadonlyMap<number, string> = new Map(
+  Object.entries(PROTOCOL).map(([name, n]) => [n, name]),
+);
 
 /** `TCP`, or `protocol 47` for a protocol without a name. */
 export function protocolName(protocol: number): string {
@@ -112,7 +114,12 @@ export function protocolName(protocol: number): string {
 
 /** The protocols whose packets carry ports. */
 export function hasPorts(protocol: number): boolean {
-  return protocol === PROTOCOL.TCP || protocol === PROTOCOL.UDP || protocol === PROTOCOL.SCTP || protocol === PROTOCOL.UDPLite;
+  return (
+    protocol === PROTOCOL.TCP ||
+    protocol === PROTOCOL.UDP ||
+    protocol === PROTOCOL.SCTP ||
+    protocol === PROTOCOL.UDPLite
+  );
 }
 
 export interface NamedPort {

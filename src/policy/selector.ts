@@ -111,7 +111,9 @@ export function selects(selector: Selector, subject: Selectable): boolean {
 
 /** All of the terms, without needless nesting; no terms select everything. */
 export function allOf(terms: readonly Selector[]): Selector {
-  const flat = terms.flatMap((term) => (term.kind === "and" ? term.terms : term.kind === "all" ? [] : [term]));
+  const flat = terms.flatMap((term) =>
+    term.kind === "and" ? term.terms : term.kind === "all" ? [] : [term],
+  );
   if (flat.some((term) => term.kind === "none")) return NONE;
   const [only] = flat;
   if (only === undefined) return ALL;
@@ -137,7 +139,9 @@ function formatLabel(selector: Extract<Selector, { kind: "label" }>): string {
   const test = selector.test;
   switch (test.op) {
     case "in":
-      return test.values.length === 1 ? `${name} == ${quoteSorted(test.values)}` : `${name} in {${quoteSorted(test.values)}}`;
+      return test.values.length === 1
+        ? `${name} == ${quoteSorted(test.values)}`
+        : `${name} in {${quoteSorted(test.values)}}`;
     case "not-in":
       return test.values.length === 1
         ? `${name} != ${quoteSorted(test.values)}`

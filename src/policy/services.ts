@@ -26,7 +26,9 @@ export interface ServiceMapping {
 }
 
 function selectedBy(selector: Readonly<Record<string, string>>, endpoint: Endpoint): boolean {
-  return Object.entries(selector).every(([key, value]) => Object.hasOwn(endpoint.labels, key) && endpoint.labels[key] === value);
+  return Object.entries(selector).every(
+    ([key, value]) => Object.hasOwn(endpoint.labels, key) && endpoint.labels[key] === value,
+  );
 }
 
 /** A name resolves on each pod by itself; pods without a port of that name are no backends. */
@@ -36,7 +38,12 @@ function targetPort(port: ServicePort, endpoint: Endpoint): number | undefined {
   return endpoint.ports.find((named) => named.name === port.targetPort && named.protocol === protocol)?.port;
 }
 
-function selectedBackends(service: Service, port: ServicePort, family: 4 | 6, endpoints: Iterable<Endpoint>): Backend[] {
+function selectedBackends(
+  service: Service,
+  port: ServicePort,
+  family: 4 | 6,
+  endpoints: Iterable<Endpoint>,
+): Backend[] {
   const { selector } = service;
   if (!selector || Object.keys(selector).length === 0) return [];
   const backends: Backend[] = [];
@@ -49,12 +56,19 @@ function selectedBackends(service: Service, port: ServicePort, family: 4 | 6, en
   return backends;
 }
 
-function slicedBackends(service: Service, port: ServicePort, family: 4 | 6, slices: readonly EndpointSlice[]): Backend[] {
+function slicedBackends(
+  service: Service,
+  port: ServicePort,
+  family: 4 | 6,
+  slices: readonly EndpointSlice[],
+): Backend[] {
   const backends: Backend[] = [];
   for (const slice of slices) {
     if (slice.namespace !== service.namespace || slice.serviceName !== service.name) continue;
     if (slice.addressType !== (family === 4 ? "IPv4" : "IPv6")) continue;
-    const slicePort = slice.ports.find((entry) => entry.name === (port.name ?? "") && entry.protocol === port.protocol);
+    const slicePort = slice.ports.find(
+      (entry) => entry.name === (port.name ?? "") && entry.protocol === port.protocol,
+    );
     if (slicePort?.port === undefined) continue;
     for (const { addresses, ready } of slice.endpoints) {
       const address = ready ? parseIp(addresses[0] ?? "") : undefined;
@@ -68,17 +82,25 @@ function slicedBackends(service: Service, port: ServicePort, family: 4 | 6, slic
  * @param slices - all EndpointSlices; where a Service has any, they are its truth, else its selector is
  * @returns a mapping for each port and family that the Service has an address or a backend in
  */
-export function mapService(service: Service, endpoints: Iterable<Endpoint>, slices: readonly EndpointSlice[]): ServiceMapping[] {
+export function mapService(
+  service: Service,
+  endpoints: Iterable<Endpoint>,
+  slices: readonly EndpointSlice[],
+): ServiceMapping[] {
   if (service.type === "ExternalName") return [];
   const clusterIps = service.clusterIPs.flatMap((text) => parseIp(text) ?? []);
-  const own = slices.filter((slice) => slice.namespace === service.namespace && slice.serviceName === service.name);
+  const own = slices.filter(
+    (slice) => slice.namespace === service.namespace && slice.serviceName === service.name,
+  );
   const candidates = [...endpoints];
   const mappings: ServiceMapping[] = [];
   for (const port of service.ports) {
     for (const family of [4, 6] as const) {
       const addresses = clusterIps.filter((ip) => ip.family === family);
       const backends =
-        own.length > 0 ? slicedBackends(service, port, family, own) : selectedBackends(service, port, family, candidates);
+        own.length > 0
+          ? slicedBackends(service, port, family, own)
+          : selectedBackends(service, port, family, candidates);
       if (addresses.length === 0 && backends.length === 0) continue;
       mappings.push({
         service: `${service.namespace}/${service.name}`,

@@ -34,7 +34,8 @@ export function selectableEndpoint(world: Lookups, endpoint: Endpoint): Selectab
     labels: endpoint.labels,
     namespaceLabels: world.namespaces.get(endpoint.namespace) ?? assumedNamespaceLabels(endpoint.namespace),
     serviceAccount: endpoint.serviceAccount,
-    serviceAccountLabels: world.serviceAccounts.get(`${endpoint.namespace}/${endpoint.serviceAccount}`) ?? NO_LABELS,
+    serviceAccountLabels:
+      world.serviceAccounts.get(`${endpoint.namespace}/${endpoint.serviceAccount}`) ?? NO_LABELS,
   };
 }
 
@@ -44,7 +45,9 @@ export function selectableNetworkSet(world: Lookups, set: NetworkSet): Selectabl
     namespace: set.namespace,
     labels: set.labels,
     namespaceLabels:
-      set.namespace === "" ? NO_LABELS : (world.namespaces.get(set.namespace) ?? assumedNamespaceLabels(set.namespace)),
+      set.namespace === ""
+        ? NO_LABELS
+        : (world.namespaces.get(set.namespace) ?? assumedNamespaceLabels(set.namespace)),
     serviceAccount: "",
     serviceAccountLabels: NO_LABELS,
   };
@@ -71,7 +74,8 @@ export function completeTiers(given: readonly Tier[], policies: readonly Pick<Po
   const tiers = new Map<string, Tier>();
   for (const tier of [...BUILT_IN_TIERS, ...given]) tiers.set(tier.name, tier);
   for (const { tier } of policies) {
-    if (!tiers.has(tier)) tiers.set(tier, { name: tier, order: Number.POSITIVE_INFINITY, defaultAction: "deny" });
+    if (!tiers.has(tier))
+      tiers.set(tier, { name: tier, order: Number.POSITIVE_INFINITY, defaultAction: "deny" });
   }
   return [...tiers.values()].sort(compareTiers);
 }

@@ -2,19 +2,8 @@
 import type { CronJob, DaemonSet, Deployment, Job, ReplicaSet, StatefulSet } from "./apps/types.ts";
 import type { EndpointSlice, Namespace, Node, Pod, Service, ServiceAccount } from "./core/types.ts";
 import type { NetworkPolicy } from "./networking/types.ts";
-import type { Source } from "./source.ts";
 
-export type Labels = Readonly<Record<string, string>>;
-
-/** Fields common to every object, decoded. */
-export interface ObjectHead {
-  readonly apiVersion: string;
-  readonly name: string;
-  /** "" for cluster-scoped kinds; "default" where a namespaced object names none. */
-  readonly namespace: string;
-  readonly labels: Labels;
-  readonly source: Source;
-}
+export type { Labels, ObjectHead } from "./object-head.ts";
 
 export type KubernetesObject =
   | Namespace

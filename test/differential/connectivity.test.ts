@@ -29,7 +29,9 @@ test(`all pairs at once equal the reference pair by pair, on ${CLUSTERS} random 
           for (const destination of destinationUnit.endpoints) {
             for (const source of sourceUnit.endpoints) {
               if (source.id === destination.id) continue;
-              const named = destination.ports.find(({ name, protocol }) => name === kind.port && protocol === kind.protocol)?.port;
+              const named = destination.ports.find(
+                ({ name, protocol }) => name === kind.port && protocol === kind.protocol,
+              )?.port;
               const port = typeof kind.port === "string" ? named : kind.port;
               const party = (endpoint: typeof source): Party => {
                 const address = endpoint.addresses.find(({ family }) => family === kind.family);
@@ -48,7 +50,13 @@ test(`all pairs at once equal the reference pair by pair, on ${CLUSTERS} random 
                     }).allowed;
               const got = hasBit(rows[to] ?? new Uint32Array(), from);
               if (got !== wanted) {
-                expect({ seed, kind, source: source.id, destination: destination.id, allowed: got }).toEqual({ seed, kind, source: source.id, destination: destination.id, allowed: wanted });
+                expect({ seed, kind, source: source.id, destination: destination.id, allowed: got }).toEqual({
+                  seed,
+                  kind,
+                  source: source.id,
+                  destination: destination.id,
+                  allowed: wanted,
+                });
               }
             }
           }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { PolicyGraph } from "../../src/calc/graph.ts";
 import { NodeRuleset } from "../../src/nft/node-ruleset.ts";
-import { newestState, play, randomHistory, type Change } from "../support/changes.ts";
+import { type Change, newestState, play, randomHistory } from "../support/changes.ts";
 import { startRulesets, testInterface } from "../support/judges.ts";
 import { Random } from "../support/random.ts";
 import { plainTable, ReplayedTable } from "../support/replay.ts";
@@ -29,7 +29,10 @@ describe(`${HISTORIES} random histories from seed ${FIRST_SEED}`, () => {
   test("taking everything away leaves nothing behind", () => {
     for (let seed = FIRST_SEED; seed < FIRST_SEED + HISTORIES; seed++) {
       const history = randomHistory(seed);
-      const graph = graphAfter([...history, ...history.map((change) => ({ ...change, value: null }) as Change)]);
+      const graph = graphAfter([
+        ...history,
+        ...history.map((change) => ({ ...change, value: null }) as Change),
+      ]);
       expect(graph.picture(), `seed ${seed}`).toEqual({ identities: [], selectors: [], namedPorts: [] });
     }
   });
@@ -38,7 +41,12 @@ describe(`${HISTORIES} random histories from seed ${FIRST_SEED}`, () => {
     for (let seed = FIRST_SEED; seed < FIRST_SEED + HISTORIES; seed++) {
       const random = new Random(seed);
       const graph = new PolicyGraph();
-      const ruleset = new NodeRuleset(graph, { node: "node1", interfaceOf: testInterface, podPrefix: "tt", families: [4, 6] });
+      const ruleset = new NodeRuleset(graph, {
+        node: "node1",
+        interfaceOf: testInterface,
+        podPrefix: "tt",
+        families: [4, 6],
+      });
       const kernel = new ReplayedTable();
       kernel.apply(ruleset.start());
       for (const change of randomHistory(seed)) {
@@ -49,14 +57,21 @@ describe(`${HISTORIES} random histories from seed ${FIRST_SEED}`, () => {
       kernel.apply(ruleset.update(graph.flush()));
       const fresh = startRulesets(graph, ["node1"]).get("node1");
       expect(plainTable(kernel), `seed ${seed}: what the steps led to`).toEqual(plainTable(ruleset.table));
-      expect(plainTable(ruleset.table), `seed ${seed}: compiled at once`).toEqual(fresh && plainTable(fresh.table));
+      expect(plainTable(ruleset.table), `seed ${seed}: compiled at once`).toEqual(
+        fresh && plainTable(fresh.table),
+      );
     }
   });
 
   test("a ruleset that has lost all its endpoints is the empty ruleset", () => {
     for (let seed = FIRST_SEED; seed < FIRST_SEED + HISTORIES; seed++) {
       const graph = new PolicyGraph();
-      const ruleset = new NodeRuleset(graph, { node: "node1", interfaceOf: testInterface, podPrefix: "tt", families: [4, 6] });
+      const ruleset = new NodeRuleset(graph, {
+        node: "node1",
+        interfaceOf: testInterface,
+        podPrefix: "tt",
+        families: [4, 6],
+      });
       ruleset.start();
       const empty = plainTable(ruleset.table);
       const history = randomHistory(seed);

@@ -25,7 +25,8 @@ test(`reference, identities and ruleset agree on ${COUNT} random clusters from s
         expect(summary(fast), where).toEqual(summary(reference));
       }
       const compiled = rulesetAllows(topology, flow);
-      if (compiled !== reference.allowed) expect({ where, ruleset: compiled }).toEqual({ where, ruleset: reference.allowed });
+      if (compiled !== reference.allowed)
+        expect({ where, ruleset: compiled }).toEqual({ where, ruleset: reference.allowed });
       flows++;
       if (!reference.allowed) denied++;
     }
@@ -41,7 +42,10 @@ function summary(result: ReturnType<typeof evaluate>): unknown {
     allowed: direction.allowed,
     kind: direction.decision.kind,
     rule: direction.decision.kind === "rule" ? direction.decision.rule.origin : undefined,
-    isolating: direction.decision.kind === "tier-default" ? direction.decision.isolating.map(({ id }) => id) : undefined,
+    isolating:
+      direction.decision.kind === "tier-default"
+        ? direction.decision.isolating.map(({ id }) => id)
+        : undefined,
     passing: direction.passing.map(({ rule }) => rule.origin),
   });
   return { allowed: result.allowed, egress: side(result.egress), ingress: side(result.ingress) };

@@ -11,6 +11,7 @@ import { TABLE_NAME } from "../../src/nft/table.ts";
 import { currentNetns, kernelAvailable, withNetns } from "../support/kernel.ts";
 
 const available = kernelAvailable();
+const startedIn = currentNetns();
 
 const table = (sets: readonly NftSet[], chains: readonly NftChain[]): NftTable => ({
   name: TABLE_NAME,
@@ -518,6 +519,6 @@ describe.skipIf(!available)("the netlink driver", () => {
   });
 
   test("the namespace that the tests run in stays as it is", () => {
-    expect(currentNetns()).toBe(currentNetns());
+    expect(currentNetns()).toBe(startedIn);
   });
 });

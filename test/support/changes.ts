@@ -1,6 +1,6 @@
 /** @module Random histories: the objects of several random clusters set, changed and deleted in any order. */
 import type { PolicyGraph } from "../../src/calc/graph.ts";
-import type { Policy, Tier, NetworkSet, Endpoint } from "../../src/policy/model.ts";
+import type { Endpoint, NetworkSet, Policy, Tier } from "../../src/policy/model.ts";
 import type { Labels } from "../../src/resources/object.ts";
 import { Random } from "./random.ts";
 import { randomCluster } from "./random-cluster.ts";
@@ -16,17 +16,23 @@ export type Change =
 export function play(graph: PolicyGraph, change: Change): void {
   switch (change.of) {
     case "namespace":
-      return graph.setNamespace(change.key, change.value);
+      graph.setNamespace(change.key, change.value);
+      break;
     case "service-account":
-      return graph.setServiceAccount(change.key, change.value);
+      graph.setServiceAccount(change.key, change.value);
+      break;
     case "tier":
-      return graph.setTier(change.key, change.value);
+      graph.setTier(change.key, change.value);
+      break;
     case "network-set":
-      return graph.setNetworkSet(change.key, change.value);
+      graph.setNetworkSet(change.key, change.value);
+      break;
     case "policy":
-      return graph.setPolicy(change.key, change.value);
+      graph.setPolicy(change.key, change.value);
+      break;
     case "endpoint":
-      return graph.setEndpoint(change.key, change.value);
+      graph.setEndpoint(change.key, change.value);
+      break;
   }
 }
 

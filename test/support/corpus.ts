@@ -3,7 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { formatIssue } from "../../src/base/issue.ts";
-import { caseTitle, type LoadedTest, loadTests, playTest } from "../../src/cli/commands/test.ts";
+import { type LoadedTest, loadTests, playTest } from "../../src/cli/commands/test.ts";
+import { caseTitle } from "../../src/cli/test-result.ts";
 import type { Judge } from "../../src/judges/judge.ts";
 
 const FOLDER = fileURLToPath(new URL("../corpus", import.meta.url));
@@ -19,7 +20,10 @@ export interface CorpusFile {
 export function corpusFiles(): CorpusFile[] {
   const word = process.env["CORPUS"] ?? "";
   return readdirSync(FOLDER, { recursive: true, encoding: "utf8" })
-    .filter((entry) => entry.endsWith(".yaml") && !entry.split(path.sep).includes("manifests") && entry.includes(word))
+    .filter(
+      (entry) =>
+        entry.endsWith(".yaml") && !entry.split(path.sep).includes("manifests") && entry.includes(word),
+    )
     .sort()
     .map((entry) => {
       const file = path.join(FOLDER, entry);
@@ -57,10 +61,14 @@ export async function playCorpusFile(
       for (const entry of cases.filter(({ passed }) => !passed)) {
         const line = test.source.locate(entry.path)?.line;
         const step = entry.step === "" ? "" : `[${entry.step}] `;
-        problems.push(`line ${line}: ${step}${caseTitle(entry)}: expected ${entry.expected}, ${entry.judge} says ${entry.actual}: ${entry.because}`);
+        problems.push(
+          `line ${line}: ${step}${caseTitle(entry)}: expected ${entry.expected}, ${entry.judge} says ${entry.actual}: ${entry.because}`,
+        );
       }
       for (const { step, from, to, answers } of disagreements) {
-        const said = answers.map(({ judge, actual, because }) => `${judge} says ${actual} (${because})`).join("; ");
+        const said = answers
+          .map(({ judge, actual, because }) => `${judge} says ${actual} (${because})`)
+          .join("; ");
         problems.push(`the judges disagree${step === "" ? "" : ` in ${step}`} on ${from} -> ${to}: ${said}`);
       }
       problems.push(...after(judges));

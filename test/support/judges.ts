@@ -24,7 +24,12 @@ export function startRulesets(graph: PolicyGraph, nodes: Iterable<string>): Map<
   graph.flush();
   const rulesets = new Map<string, NodeRuleset>();
   for (const node of nodes) {
-    const ruleset = new NodeRuleset(graph, { node, interfaceOf: testInterface, podPrefix: "tt", families: [4, 6] });
+    const ruleset = new NodeRuleset(graph, {
+      node,
+      interfaceOf: testInterface,
+      podPrefix: "tt",
+      families: [4, 6],
+    });
     ruleset.start();
     rulesets.set(node, ruleset);
   }
@@ -43,7 +48,8 @@ export function topologyOf(world: World, rulesets: ReadonlyMap<string, NodeRules
 export function partyAt(world: World, address: Ip): Party {
   const text = formatIp(address);
   for (const endpoint of world.endpoints.values()) {
-    if (endpoint.addresses.some((own) => formatIp(own) === text)) return { kind: "endpoint", endpoint, address };
+    if (endpoint.addresses.some((own) => formatIp(own) === text))
+      return { kind: "endpoint", endpoint, address };
   }
   for (const [node, addresses] of world.nodes) {
     if (addresses.some((own) => formatIp(own) === text)) return { kind: "node", node, address };
@@ -53,7 +59,11 @@ export function partyAt(world: World, address: Ip): Party {
 
 export function describeFlow(flow: Flow): string {
   const name = (party: Party): string =>
-    party.kind === "endpoint" ? party.endpoint.id : party.kind === "node" ? party.node : formatIp(party.address);
+    party.kind === "endpoint"
+      ? party.endpoint.id
+      : party.kind === "node"
+        ? party.node
+        : formatIp(party.address);
   return `${name(flow.source)} -> ${name(flow.destination)} (v${flow.destination.address.family}) protocol ${flow.protocol} port ${flow.destinationPort ?? "-"}`;
 }
 

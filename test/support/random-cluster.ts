@@ -51,8 +51,19 @@ export function cidr(text: string): Cidr {
 }
 
 const CIDRS = [
-  "0.0.0.0/0", "192.168.0.0/16", "192.168.0.0/26", "192.168.0.64/26", "192.168.0.1/32", "192.168.0.66/31", "192.0.2.0/24",
-  "198.51.100.0/25", "172.18.0.0/16", "::/0", "fd00:10:244::/64", "fd00:10:244::1/128", "2001:db8::/32",
+  "0.0.0.0/0",
+  "192.168.0.0/16",
+  "192.168.0.0/26",
+  "192.168.0.64/26",
+  "192.168.0.1/32",
+  "192.168.0.66/31",
+  "192.0.2.0/24",
+  "198.51.100.0/25",
+  "172.18.0.0/16",
+  "::/0",
+  "fd00:10:244::/64",
+  "fd00:10:244::1/128",
+  "2001:db8::/32",
 ];
 
 export interface RandomCluster {
@@ -70,7 +81,10 @@ export interface RandomOptions {
 export function randomCluster(seed: number, options: RandomOptions = {}): RandomCluster {
   const random = new Random(seed);
   const namespaces = new Map(
-    NAMESPACES.slice(0, random.between(1, 3)).map((name) => [name, { "kubernetes.io/metadata.name": name, ...randomLabels(random) }]),
+    NAMESPACES.slice(0, random.between(1, 3)).map((name) => [
+      name,
+      { "kubernetes.io/metadata.name": name, ...randomLabels(random) },
+    ]),
   );
   const names = [...namespaces.keys()];
   const endpoints = new Map<string, Endpoint>();
@@ -84,9 +98,18 @@ export function randomCluster(seed: number, options: RandomOptions = {}): Random
       labels: randomLabels(random),
       serviceAccount: random.pick(["default", "bot"]),
       node: NODES[node] ?? "",
-      addresses: [ip(`192.168.0.${node * 64 + index + 1}`), ...(dual ? [ip(`fd00:10:244::${node * 64 + index + 1}`)] : [])],
+      addresses: [
+        ip(`192.168.0.${node * 64 + index + 1}`),
+        ...(dual ? [ip(`fd00:10:244::${node * 64 + index + 1}`)] : []),
+      ],
       ports: random.chance(0.5)
-        ? [{ name: random.pick(PORT_NAMES), protocol: PROTOCOL[random.pick(PROTOCOLS)], port: random.pick(PORTS) }]
+        ? [
+            {
+              name: random.pick(PORT_NAMES),
+              protocol: PROTOCOL[random.pick(PROTOCOLS)],
+              port: random.pick(PORTS),
+            },
+          ]
         : [],
       profile: OPEN_PROFILE,
     };
@@ -113,7 +136,11 @@ export function randomCluster(seed: number, options: RandomOptions = {}): Random
     : [];
   const tiers: Tier[] = general
     ? [
-        { name: "first", order: random.pick([1, 5, Number.POSITIVE_INFINITY]), defaultAction: random.pick(["deny", "pass"]) },
+        {
+          name: "first",
+          order: random.pick([1, 5, Number.POSITIVE_INFINITY]),
+          defaultAction: random.pick(["deny", "pass"]),
+        },
         { name: "second", order: random.pick([2, 5]), defaultAction: random.pick(["deny", "pass"]) },
       ]
     : [];
@@ -175,7 +202,9 @@ export function randomFlow(random: Random, world: World): Flow {
 
 function randomNetworkPolicy(random: Random, index: number, namespaces: readonly string[]): NetworkPolicy {
   const rules = (side: "ingress" | "egress"): NetworkPolicyRule[] =>
-    Array.from({ length: random.between(0, 2) }, (_, at) => randomKubernetesRule(random, `spec.${side}[${at}]`));
+    Array.from({ length: random.between(0, 2) }, (_, at) =>
+      randomKubernetesRule(random, `spec.${side}[${at}]`),
+    );
   const ingress = random.chance(0.75);
   return {
     kind: "NetworkPolicy",
@@ -210,9 +239,17 @@ function randomKubernetesRule(random: Random, path: string): NetworkPolicyRule {
     if (random.chance(0.3)) {
       const block = random.pick(CIDRS);
       const except = CIDRS.filter(
-        (other) => other !== block && cidr(other).family === cidr(block).family && cidr(other).prefix > cidr(block).prefix,
+        (other) =>
+          other !== block &&
+          cidr(other).family === cidr(block).family &&
+          cidr(other).prefix > cidr(block).prefix,
       );
-      return { kind: "ipBlock", path: peerPath, cidr: block, except: except.length > 0 && random.chance(0.5) ? random.some(except, 6) : [] };
+      return {
+        kind: "ipBlock",
+        path: peerPath,
+        cidr: block,
+        except: except.length > 0 && random.chance(0.5) ? random.some(except, 6) : [],
+      };
     }
     return {
       kind: "pods",
@@ -227,7 +264,10 @@ function randomKubernetesRule(random: Random, path: string): NetworkPolicyRule {
     if (dice < 0.2) return { ...base, port: { kind: "all" } };
     if (dice < 0.4) return { ...base, port: { kind: "named", name: random.pick(PORT_NAMES) } };
     const first = random.pick(PORTS);
-    return { ...base, port: { kind: "range", first, last: random.chance(0.3) ? first + random.pick([1, 1000]) : first } };
+    return {
+      ...base,
+      port: { kind: "range", first, last: random.chance(0.3) ? first + random.pick([1, 1000]) : first },
+    };
   });
   return { path, peers: random.chance(0.25) ? "any" : peers, ports: random.chance(0.4) ? "any" : ports };
 }
@@ -244,9 +284,15 @@ function randomSelector(random: Random, namespaces: readonly string[], depth = 0
     case 2:
       return { kind: "service-account", names: [random.pick(["default", "bot"])] };
     case 6:
-      return { kind: "and", terms: [randomSelector(random, namespaces, depth + 1), randomSelector(random, namespaces, depth + 1)] };
+      return {
+        kind: "and",
+        terms: [randomSelector(random, namespaces, depth + 1), randomSelector(random, namespaces, depth + 1)],
+      };
     case 7:
-      return { kind: "or", terms: [randomSelector(random, namespaces, depth + 1), randomSelector(random, namespaces, depth + 1)] };
+      return {
+        kind: "or",
+        terms: [randomSelector(random, namespaces, depth + 1), randomSelector(random, namespaces, depth + 1)],
+      };
     case 8:
       return { kind: "not", term: randomSelector(random, namespaces, depth + 1) };
     default: {
@@ -289,8 +335,19 @@ function randomPolicy(random: Random, index: number, namespaces: readonly string
 }
 
 function randomRule(random: Random, origin: Origin, namespaces: readonly string[]): Rule {
-  const protocol = random.pick([undefined, undefined, PROTOCOL.TCP, PROTOCOL.UDP, PROTOCOL.SCTP, PROTOCOL.ICMP, PROTOCOL.ICMPv6]);
-  const icmp = (): IcmpMatch => ({ type: random.pick([0, 8, 128]), ...(random.chance(0.5) && { code: random.pick([0, 1]) }) });
+  const protocol = random.pick([
+    undefined,
+    undefined,
+    PROTOCOL.TCP,
+    PROTOCOL.UDP,
+    PROTOCOL.SCTP,
+    PROTOCOL.ICMP,
+    PROTOCOL.ICMPv6,
+  ]);
+  const icmp = (): IcmpMatch => ({
+    type: random.pick([0, 8, 128]),
+    ...(random.chance(0.5) && { code: random.pick([0, 1]) }),
+  });
   const match: Match = {
     ...(random.chance(0.2) && { family: random.pick([4, 6] as const) }),
     ...(protocol !== undefined && { protocol }),
@@ -303,7 +360,12 @@ function randomRule(random: Random, origin: Origin, namespaces: readonly string[
   return { action: random.pick(["allow", "allow", "allow", "deny", "deny", "pass", "log"]), match, origin };
 }
 
-function randomEntity(random: Random, origin: Origin, namespaces: readonly string[], ports: boolean): EntityMatch {
+function randomEntity(
+  random: Random,
+  origin: Origin,
+  namespaces: readonly string[],
+  ports: boolean,
+): EntityMatch {
   const port = (): PortMatch => {
     if (random.chance(0.3)) return { kind: "named", name: random.pick(PORT_NAMES), origin };
     const first = random.pick(PORTS);

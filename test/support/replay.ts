@@ -19,7 +19,10 @@ export class ReplayedTable {
       case "create-set": {
         if (this.sets.has(change.set.name)) throw new BugError(`set ${change.set.name} exists`);
         const { set } = change;
-        this.sets.set(set.name, set.kind === "set" ? { ...set, elements: new Set() } : { ...set, elements: new Map() });
+        this.sets.set(
+          set.name,
+          set.kind === "set" ? { ...set, elements: new Set() } : { ...set, elements: new Map() },
+        );
         return;
       }
       case "delete-set":
@@ -49,7 +52,8 @@ export class ReplayedTable {
     const set = must(this.sets.get(change.set.name), `set ${change.set.name}`);
     for (const key of change.keys) {
       if (change.change === "delete-elements") {
-        if (!(set.elements as Set<string>).delete(key)) throw new BugError(`no element ${key} in ${set.name}`);
+        if (!(set.elements as Set<string>).delete(key))
+          throw new BugError(`no element ${key} in ${set.name}`);
       } else if (set.elements.has(key)) {
         throw new BugError(`element ${key} is in ${set.name}`);
       } else if (set.kind === "set") {
@@ -65,7 +69,8 @@ export class ReplayedTable {
   #checkTargets(chain: NftChain): void {
     for (const { statements } of chain.rules) {
       for (const statement of statements) {
-        if (statement.kind === "verdict" && "chain" in statement.to) must(this.chains.get(statement.to.chain), `chain ${statement.to.chain}`);
+        if (statement.kind === "verdict" && "chain" in statement.to)
+          must(this.chains.get(statement.to.chain), `chain ${statement.to.chain}`);
         if (statement.kind === "lookup") must(this.sets.get(statement.set), `set ${statement.set}`);
         if (statement.kind === "verdict-map") must(this.sets.get(statement.map), `map ${statement.map}`);
       }

@@ -9,7 +9,7 @@ export function addCompletion(program: Command, io: Io): void {
     .description("print a completion script for your shell")
     .addHelpText(
       "after",
-      "\nExamples:\n  source <(tortie completion bash)\n  tortie completion zsh > \"${fpath[1]}/_tortie\"\n  tortie completion fish > ~/.config/fish/completions/tortie.fish",
+      "\nExamples:\n  source <(tortie completion bash)\n  tortie completion zsh > ~/.zfunc/_tortie\n  tortie completion fish > ~/.config/fish/completions/tortie.fish",
     )
     .action((shell: string) => io.out(SCRIPTS[shell]?.(program) ?? ""));
 }
@@ -17,7 +17,11 @@ export function addCompletion(program: Command, io: Io): void {
 interface Words {
   readonly name: string;
   readonly summary: string;
-  readonly options: readonly { readonly flag: string; readonly summary: string; readonly choices: readonly string[] }[];
+  readonly options: readonly {
+    readonly flag: string;
+    readonly summary: string;
+    readonly choices: readonly string[];
+  }[];
 }
 
 function wordsOf(program: Command): Words[] {
@@ -25,7 +29,9 @@ function wordsOf(program: Command): Words[] {
     name: command.name(),
     summary: command.description(),
     options: command.options.flatMap((option) =>
-      option.long ? [{ flag: option.long, summary: option.description, choices: option.argChoices ?? [] }] : [],
+      option.long
+        ? [{ flag: option.long, summary: option.description, choices: option.argChoices ?? [] }]
+        : [],
     ),
   }));
 }
@@ -34,9 +40,16 @@ const quote = (text: string): string => text.replace(/'/g, "'\\''");
 
 function bash(program: Command): string {
   const commands = wordsOf(program);
-  const cases = commands.map(({ name, options }) => `    ${name}) words="${options.map(({ flag }) => flag).join(" ")} --help" ;;`);
+  const cases = commands.map(
+    ({ name, options }) => `    ${name}) words="${options.map(({ flag }) => flag).join(" ")} --help" ;;`,
+  );
   const choices = commands.flatMap(({ name, options }) =>
-    options.filter((option) => option.choices.length > 0).map((option) => `    "${name} ${option.flag}") COMPREPLY=($(compgen -W "${option.choices.join(" ")}" -- "$cur")); return ;;`),
+    options
+      .filter((option) => option.choices.length > 0)
+      .map(
+        (option) =>
+          `    "${name} ${option.flag}") COMPREPLY=($(compgen -W "${option.choices.join(" ")}" -- "$cur")); return ;;`,
+      ),
   );
   return `# bash completion for tortie
 _tortie() {
@@ -89,7 +102,9 @@ function fish(program: Command): string {
     lines.push(`complete -c tortie -n __fish_use_subcommand -a ${name} -d '${quote(summary)}'`);
     for (const { flag, summary: help, choices } of options) {
       const values = choices.length > 0 ? ` -x -a '${choices.join(" ")}'` : "";
-      lines.push(`complete -c tortie -n '__fish_seen_subcommand_from ${name}' -l ${flag.slice(2)} -d '${quote(help)}'${values}`);
+      lines.push(
+        `complete -c tortie -n '__fish_seen_subcommand_from ${name}' -l ${flag.slice(2)} -d '${quote(help)}'${values}`,
+      );
     }
   }
   return lines.join("\n");

@@ -31,13 +31,16 @@ function examplesFolder(): string {
     const candidate = path.join(folder, "examples");
     if (existsSync(path.join(candidate, "go-demo-2"))) return candidate;
     const parent = path.dirname(folder);
-    if (parent === folder) throw new OpError("the examples are not where the package should have them", { code: "not-found" });
+    if (parent === folder)
+      throw new OpError("the examples are not where the package should have them", { code: "not-found" });
     folder = parent;
   }
 }
 
 function walkthroughs(examples: string): string[] {
-  return readdirSync(examples).filter((name) => existsSync(path.join(examples, name, `${name}.test.yaml`))).sort();
+  return readdirSync(examples)
+    .filter((name) => existsSync(path.join(examples, name, `${name}.test.yaml`)))
+    .sort();
 }
 
 export async function runDemo(io: Io, name: string, options: DemoOptions): Promise<number> {
@@ -48,12 +51,15 @@ export async function runDemo(io: Io, name: string, options: DemoOptions): Promi
     return 0;
   }
   if (!names.includes(name)) {
-    throw new OpError(`there is no walkthrough ${name}; there are ${names.join(", ")}`, { code: "not-found" });
+    throw new OpError(`there is no walkthrough ${name}; there are ${names.join(", ")}`, {
+      code: "not-found",
+    });
   }
   const folder = path.join(examples, name);
   if (options.manifests) {
     for (const file of readdirSync(folder).sort()) {
-      if (/\.ya?ml$/.test(file)) io.out(`# ${file}\n${readFileSync(path.join(folder, file), "utf8").trimEnd()}\n---`);
+      if (/\.ya?ml$/.test(file))
+        io.out(`# ${file}\n${readFileSync(path.join(folder, file), "utf8").trimEnd()}\n---`);
     }
     return 0;
   }
@@ -65,7 +71,8 @@ export async function runDemo(io: Io, name: string, options: DemoOptions): Promi
   reportIssues(io, loaded.issues, false);
   const paint = paintFor(io);
   if (problem !== undefined) io.out(paint.warn(`No real packets: ${problem}. The model answers alone.`));
-  const kernel = problem === undefined ? new (await import("../../lab/kernel-judge.ts")).KernelJudge() : undefined;
+  const kernel =
+    problem === undefined ? new (await import("../../lab/kernel-judge.ts")).KernelJudge() : undefined;
   try {
     return await new Demo(io, paint, loaded, kernel).play();
   } finally {
@@ -95,7 +102,9 @@ class Demo {
     this.#paint = paint;
     this.#loaded = loaded;
     this.#kernel = kernel;
-    this.#cluster = new Cluster(clusterOptions([...loaded.manifests, ...[...loaded.applied.values()].flat()]));
+    this.#cluster = new Cluster(
+      clusterOptions([...loaded.manifests, ...[...loaded.applied.values()].flat()]),
+    );
   }
 
   async play(): Promise<number> {
@@ -106,13 +115,17 @@ class Demo {
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     this.#io.out("");
     if (this.#kernel) {
-      const verdict = this.#disagreed === 0 ? this.#paint.good("the model and the kernel agreed on every one") : this.#paint.bad(`the model and the kernel disagreed on ${this.#disagreed}`);
+      const verdict =
+        this.#disagreed === 0
+          ? this.#paint.good("the model and the kernel agreed on every one")
+          : this.#paint.bad(`the model and the kernel disagreed on ${this.#disagreed}`);
       this.#io.out(`${this.#packets} connections tried with real packets in ${seconds} s; ${verdict}.`);
       this.#io.out("All namespaces are gone again; nothing on this machine was changed.");
     } else {
       this.#io.out(`${this.#packets} connections judged by the model.`);
     }
-    if (this.#wrong > 0) this.#io.out(this.#paint.bad(`${this.#wrong} did not come out as the walkthrough says.`));
+    if (this.#wrong > 0)
+      this.#io.out(this.#paint.bad(`${this.#wrong} did not come out as the walkthrough says.`));
     if (this.#disagreed > 0) return 6;
     return this.#wrong === 0 ? 0 : 1;
   }
@@ -126,33 +139,53 @@ class Demo {
     const tookMs = performance.now() - began;
     if (index === 0) this.#introduce(tookMs);
     this.#io.out("");
-    this.#io.out(this.#paint.bold(`── ${index}. ${stage.name === "" ? "no policy: every pod reaches every pod" : stage.name}`));
-    for (const line of step ? commandLines(step) : this.#loaded.test.manifests.map((file) => `kubectl create -f ${file}`)) {
+    this.#io.out(
+      this.#paint.bold(
+        `── ${index}. ${stage.name === "" ? "no policy: every pod reaches every pod" : stage.name}`,
+      ),
+    );
+    for (const line of step
+      ? commandLines(step)
+      : this.#loaded.test.manifests.map((file) => `kubectl create -f ${file}`)) {
       this.#io.out(this.#paint.dim(`   $ ${line}`));
     }
-    if (step && this.#kernel) this.#io.out(this.#paint.dim(`     in force on ${this.#cluster.plan.nodes.length} of ${this.#cluster.plan.nodes.length} nodes after ${tookMs.toFixed(1)} ms`));
+    if (step && this.#kernel)
+      this.#io.out(
+        this.#paint.dim(
+          `     in force on ${this.#cluster.plan.nodes.length} of ${this.#cluster.plan.nodes.length} nodes after ${tookMs.toFixed(1)} ms`,
+        ),
+      );
     const cases = stage.cases(this.#cluster);
     const questions = cases.map(({ question }) => question);
     const model = this.#model.ask(questions);
     const measured = await this.#kernel?.ask(questions);
-    this.#show(cases, model.map((observation, at) => ({ model: observation, measured: measured?.[at] })));
+    this.#show(
+      cases,
+      model.map((observation, at) => ({ model: observation, measured: measured?.[at] })),
+    );
   }
 
   #introduce(tookMs: number): void {
     const { nodes, pods } = this.#cluster.plan;
-    const how = this.#kernel ? `network namespaces with nftables, built in ${tookMs.toFixed(0)} ms` : "in the model";
+    const how = this.#kernel
+      ? `network namespaces with nftables, built in ${tookMs.toFixed(0)} ms`
+      : "in the model";
     this.#io.out(`${this.#loaded.test.name}: ${nodes.length} nodes and ${pods.length} pods, ${how}`);
-    for (const { key, node, addresses } of pods) this.#io.out(this.#paint.dim(`   ${key.padEnd(28)} ${addresses.join(" ").padEnd(16)} ${node}`));
+    for (const { key, node, addresses } of pods)
+      this.#io.out(this.#paint.dim(`   ${key.padEnd(28)} ${addresses.join(" ").padEnd(16)} ${node}`));
   }
 
   #show(cases: readonly TestCase[], cells: readonly Cell[]): void {
     const names = [...new Set(cases.map(({ question }) => question.from))];
     const at = new Map(cases.map(({ question }, index) => [`${question.from} ${question.to}`, cells[index]]));
-    const final = (cell: Cell | undefined): Observation["outcome"] => (cell?.measured ?? cell?.model)?.outcome ?? "deny";
+    const final = (cell: Cell | undefined): Observation["outcome"] =>
+      (cell?.measured ?? cell?.model)?.outcome ?? "deny";
     const grid = names.map((from) => names.map((to) => final(at.get(`${from} ${to}`))));
     this.#io.out("");
     for (const line of gridLines(names, grid, this.#paint)) this.#io.out(`   ${line}`);
-    const disagreed = cells.filter(({ model, measured }) => measured && measured.outcome !== model.outcome).length;
+    const disagreed = cells.filter(
+      ({ model, measured }) => measured && measured.outcome !== model.outcome,
+    ).length;
     const wrong = cases.filter(({ expected }, index) => final(cells[index]) !== expected).length;
     this.#packets += cells.length;
     this.#disagreed += disagreed;
@@ -168,26 +201,44 @@ class Demo {
 
   /** What is new since the step before, told once for each reason. */
   #changes(cases: readonly TestCase[], cells: readonly Cell[]): void {
-    const now = new Map(cases.map(({ question }, index) => [`${question.from} → ${question.to}`, cells[index]?.model]));
-    const byReason = new Map<string, string[]>();
-    for (const [pair, observation] of now) {
+    const now = new Map(
+      cases.map(({ question }, index) => [`${question.from} ${question.to}`, cells[index]?.model]),
+    );
+    const byReason = new Map<string, { outcome: string; pairs: [string, string][] }>();
+    for (const { question } of cases) {
+      const pair = `${question.from} ${question.to}`;
       const before = this.#before.get(pair);
-      if (!observation || !before || before.outcome === observation.outcome) continue;
-      const sign = observation.outcome === "allow" ? this.#paint.good("now open  ") : this.#paint.bad("now closed");
-      // Replicas differ only in their number.
-      const reason = `${sign} ${generalise(pair)}\n              ${generalise(observation.because)}`;
-      const known = byReason.get(reason);
-      if (known) known.push(pair);
-      else byReason.set(reason, [pair]);
+      const after = now.get(pair);
+      if (!after || !before || before.outcome === after.outcome) continue;
+      // Whoever the connection goes to, the reason is the same.
+      const reason = after.because
+        .replaceAll(` of ${question.to}:`, "")
+        .replaceAll(` of ${question.from}:`, "");
+      const known = byReason.get(`${after.outcome} ${reason}`) ?? { outcome: after.outcome, pairs: [] };
+      byReason.set(`${after.outcome} ${reason}`, known);
+      known.pairs.push([question.from, question.to]);
     }
-    for (const [reason, pairs] of byReason) this.#io.out(`   ${reason.replace("\n", ` ${this.#paint.dim(`(${pairs.length})`)}\n`)}`);
+    for (const [key, { outcome, pairs }] of byReason) {
+      const word = outcome === "allow" ? this.#paint.good("now open") : this.#paint.bad("now closed");
+      const from = this.#workloads(pairs.map(([source]) => source));
+      const to = this.#workloads(pairs.map(([, destination]) => destination));
+      this.#io.out(`   ${word}: ${pairs.length} of them, ${from} → ${to}`);
+      this.#io.out(`     ${key.slice(outcome.length + 1)}`);
+    }
     if (this.#before.size > 0 && byReason.size === 0) this.#io.out("   nothing changed");
-    this.#before = new Map([...now].flatMap(([pair, observation]) => (observation ? [[pair, observation]] : [])));
+    this.#before = new Map(
+      [...now].flatMap(([pair, observation]) => (observation ? [[pair, observation]] : [])),
+    );
   }
-}
 
-function generalise(text: string): string {
-  return text.replace(/(default\/[a-z0-9-]+?)-[0-9]+\b/g, "$1-*");
+  /** Pods by what people know them by, each once. */
+  #workloads(pods: readonly string[]): string {
+    const names = pods.map((id) => {
+      const workload = this.#cluster.pods.get(id)?.workload;
+      return workload ? workload.name : id.slice(id.indexOf("/") + 1);
+    });
+    return [...new Set(names)].sort().join(", ");
+  }
 }
 
 function commandLines(step: Step): string[] {
@@ -197,7 +248,9 @@ function commandLines(step: Step): string[] {
   });
   return [
     ...step.delete.map(({ kind, name }) => `kubectl delete ${kind.toLowerCase()} ${name}`),
-    ...step.apply.map((entry) => (typeof entry === "string" ? `kubectl apply -f ${entry}` : "kubectl apply -f -")),
+    ...step.apply.map((entry) =>
+      typeof entry === "string" ? `kubectl apply -f ${entry}` : "kubectl apply -f -",
+    ),
     ...labels,
   ];
 }

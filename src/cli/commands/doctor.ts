@@ -29,7 +29,9 @@ export function runDoctor(io: Io, options: DoctorOptions): Promise<number> {
   io.out("");
   io.out("model      answers from manifests: always");
   io.out("ruleset    the compiled nftables table, interpreted: always");
-  io.out(`kernel     real packets between network namespaces: ${report.usable ? paint.good("yes") : paint.bad("no")}`);
+  io.out(
+    `kernel     real packets between network namespaces: ${report.usable ? paint.good("yes") : paint.bad("no")}`,
+  );
   if (report.install !== undefined) io.out(`\nto install what is missing: ${report.install}`);
   return Promise.resolve(report.usable ? 0 : 1);
 }

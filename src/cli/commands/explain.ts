@@ -1,9 +1,9 @@
 /** @module `tortie explain FROM TO`: the verdict, and why. */
-import { answer, type Answer, type Question } from "../../analysis/question.ts";
+import { type Answer, answer, type Question } from "../../analysis/question.ts";
 import { OpError } from "../../base/errors.ts";
-import { explain, verdictData } from "../../policy/explain.ts";
 import { formatIp } from "../../base/ip.ts";
-import { loadCluster, type InputOptions } from "../inputs.ts";
+import { explain, verdictData } from "../../policy/explain.ts";
+import { type InputOptions, loadCluster } from "../inputs.ts";
 import type { Io } from "../io.ts";
 import { structured } from "../output.ts";
 import { type Paint, paintFor } from "../paint.ts";
@@ -20,7 +20,8 @@ const PROTOCOLS = ["TCP", "UDP", "SCTP", "ICMP"] as const;
 export function parseProtocol(text: string | undefined): Question["protocol"] {
   const wanted = (text ?? "TCP").toUpperCase();
   const protocol = PROTOCOLS.find((candidate) => candidate === wanted);
-  if (!protocol) throw new OpError(`unknown protocol ${text}: one of ${PROTOCOLS.join(", ")}`, { code: "input-invalid" });
+  if (!protocol)
+    throw new OpError(`unknown protocol ${text}: one of ${PROTOCOLS.join(", ")}`, { code: "input-invalid" });
   return protocol;
 }
 
@@ -28,20 +29,30 @@ export function parseProtocol(text: string | undefined): Question["protocol"] {
 export function parsePort(text: string): number | string {
   if (!/^[0-9]+$/.test(text)) {
     if (/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(text) && text.length <= 15) return text;
-    throw new OpError(`${text} is no port: a number from 1 to 65535, or a port's name`, { code: "input-invalid" });
+    throw new OpError(`${text} is no port: a number from 1 to 65535, or a port's name`, {
+      code: "input-invalid",
+    });
   }
   const port = Number(text);
-  if (port < 1 || port > 65535) throw new OpError(`port ${text} is not between 1 and 65535`, { code: "input-invalid" });
+  if (port < 1 || port > 65535)
+    throw new OpError(`port ${text} is not between 1 and 65535`, { code: "input-invalid" });
   return port;
 }
 
 export async function runExplain(io: Io, from: string, to: string, options: ExplainOptions): Promise<number> {
   const protocol = parseProtocol(options.protocol);
   if (protocol !== "ICMP" && options.port === undefined) {
-    throw new OpError("which port? give --port N or --port NAME, or --protocol ICMP for ping", { code: "input-invalid" });
+    throw new OpError("which port? give --port N or --port NAME, or --protocol ICMP for ping", {
+      code: "input-invalid",
+    });
   }
   const cluster = await loadCluster(io, options);
-  const question: Question = { from, to, protocol, ...(options.port !== undefined && protocol !== "ICMP" && { port: parsePort(options.port) }) };
+  const question: Question = {
+    from,
+    to,
+    protocol,
+    ...(options.port !== undefined && protocol !== "ICMP" && { port: parsePort(options.port) }),
+  };
   const result = answer(cluster, question);
   if (options.output) io.out(structured(options.output, answerData(question, result)));
   else for (const line of answerLines(question, result, paintFor(io))) io.out(line);
@@ -54,25 +65,41 @@ function answerData(question: Question, result: Answer): unknown {
     outcome: result.outcome,
     ...(result.problem !== undefined && { because: result.problem }),
     ...(result.service && {
-      service: { name: result.service.name, port: result.service.port, ...(result.service.address && { address: formatIp(result.service.address) }) },
+      service: {
+        name: result.service.name,
+        port: result.service.port,
+        ...(result.service.address && { address: formatIp(result.service.address) }),
+      },
     }),
     verdicts: result.verdicts.map(verdictData),
   };
 }
 
 function answerLines(question: Question, result: Answer, paint: Paint): string[] {
-  if (result.problem !== undefined) return [`${question.from} → ${question.to}: ${paint.bad("DENIED")}`, `  ${result.problem}`];
+  if (result.problem !== undefined)
+    return [`${question.from} → ${question.to}: ${paint.bad("DENIED")}`, `  ${result.problem}`];
   const lines: string[] = [];
   if (result.service) {
-    const word = { allow: paint.good("ALLOWED"), deny: paint.bad("DENIED"), mixed: paint.warn("MIXED: some backends can be reached, some cannot") };
+    const word = {
+      allow: paint.good("ALLOWED"),
+      deny: paint.bad("DENIED"),
+      mixed: paint.warn("MIXED: some backends can be reached, some cannot"),
+    };
     const { name, address, port } = result.service;
-    lines.push(`Service ${name} ${address ? formatIp(address) : "(headless)"}:${port}: ${word[result.outcome]}`);
+    lines.push(
+      `Service ${name} ${address ? formatIp(address) : "(headless)"}:${port}: ${word[result.outcome]}`,
+    );
   }
   // Backends of one workload are mostly treated alike: each distinct reason is told once.
   const told = new Map<string, { lines: string[]; count: number }>();
   for (const verdict of result.verdicts) {
     const [head = "", ...rest] = explain(verdict);
-    const key = rest.join("\n").replaceAll(verdict.flow.destination.kind === "endpoint" ? verdict.flow.destination.endpoint.id : "\u0000", "");
+    const key = rest
+      .join("\n")
+      .replaceAll(
+        verdict.flow.destination.kind === "endpoint" ? verdict.flow.destination.endpoint.id : "\u0000",
+        "",
+      );
     const known = told.get(key);
     if (known) known.count++;
     else told.set(key, { lines: [colourHead(head, paint), ...rest], count: 1 });

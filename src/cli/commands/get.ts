@@ -20,9 +20,16 @@ export interface GetOptions extends InputOptions {
 }
 
 const KINDS: Readonly<Record<string, Kind>> = {
-  policies: "policies", policy: "policies", netpol: "policies", networkpolicies: "policies", networkpolicy: "policies",
-  pods: "pods", pod: "pods", po: "pods",
-  issues: "issues", issue: "issues",
+  policies: "policies",
+  policy: "policies",
+  netpol: "policies",
+  networkpolicies: "policies",
+  networkpolicy: "policies",
+  pods: "pods",
+  pod: "pods",
+  po: "pods",
+  issues: "issues",
+  issue: "issues",
 };
 type Kind = "policies" | "pods" | "issues";
 
@@ -35,7 +42,12 @@ interface PolicyData {
   readonly egress: string;
   readonly subject: string;
   readonly position: string;
-  readonly rules: readonly { readonly direction: string; readonly path: string; readonly position: string; readonly rule: string }[];
+  readonly rules: readonly {
+    readonly direction: string;
+    readonly path: string;
+    readonly position: string;
+    readonly rule: string;
+  }[];
 }
 
 interface PodData {
@@ -56,10 +68,15 @@ export async function runGet(io: Io, word: string | undefined, options: GetOptio
     throw new OpError(`get ${word}: one of policies, pods, issues`, { code: "input-invalid" });
   }
   if (options.filename.length === 0) {
-    throw new OpError("no manifests: name files, folders or globs with -f (or - for standard input)", { code: "input-invalid" });
+    throw new OpError("no manifests: name files, folders or globs with -f (or - for standard input)", {
+      code: "input-invalid",
+    });
   }
   const texts = await readInputs(options.filename, { folder: io.folder, stdin: io.stdin });
-  const loaded = decodeTexts(texts, options.namespace === undefined ? {} : { defaultNamespace: options.namespace });
+  const loaded = decodeTexts(
+    texts,
+    options.namespace === undefined ? {} : { defaultNamespace: options.namespace },
+  );
   const cluster = new Cluster(clusterOptions(loaded.objects));
   cluster.apply(loaded.objects);
   cluster.sync();
@@ -80,7 +97,8 @@ export async function runGet(io: Io, word: string | undefined, options: GetOptio
     if (shown("policies")) tell(io, "POLICIES", policyLines(policies, wide), wanted === undefined);
     if (shown("pods")) tell(io, "PODS", podLines(pods, wide), wanted === undefined);
     if (shown("issues")) tell(io, "ISSUES", issueLines(io, loaded.issues), wanted === undefined);
-    if (wanted === undefined && loaded.ignored > 0) io.out(`${loaded.ignored} objects of kinds that do not bear on policy were passed over`);
+    if (wanted === undefined && loaded.ignored > 0)
+      io.out(`${loaded.ignored} objects of kinds that do not bear on policy were passed over`);
   }
   return loaded.issues.some(({ severity }) => severity === "error") ? 2 : 0;
 }
@@ -94,14 +112,21 @@ function tell(io: Io, title: string, lines: readonly string[], titled: boolean):
 function policyData(cluster: Cluster): PolicyData[] {
   const tiers = cluster.graph.orderedTiers().map(({ name }) => name);
   const states = [...cluster.graph.policies.values()].sort(
-    (a, b) => tiers.indexOf(a.policy.tier) - tiers.indexOf(b.policy.tier) || comparePolicies(a.policy, b.policy),
+    (a, b) =>
+      tiers.indexOf(a.policy.tier) - tiers.indexOf(b.policy.tier) || comparePolicies(a.policy, b.policy),
   );
   return states.map((state) => {
     const { policy, subject } = state;
-    const pods = [...subject.members].flatMap(({ classes }) => [...classes].map(({ endpoints }) => endpoints.size));
+    const pods = [...subject.members].flatMap(({ classes }) =>
+      [...classes].map(({ endpoints }) => endpoints.size),
+    );
     const governs = (direction: "ingress" | "egress"): string => {
       const rules = state[direction];
-      return rules === undefined ? "-" : rules.length === 0 ? "deny all" : `${rules.length} rule${rules.length === 1 ? "" : "s"}`;
+      return rules === undefined
+        ? "-"
+        : rules.length === 0
+          ? "deny all"
+          : `${rules.length} rule${rules.length === 1 ? "" : "s"}`;
     };
     return {
       tier: policy.tier,
@@ -127,19 +152,36 @@ function ruleData(state: PolicyState, direction: "ingress" | "egress"): PolicyDa
 }
 
 function podData(cluster: Cluster): PodData[] {
-  const numbers = new Map([...cluster.graph.identities.values()].map((identity, index) => [identity, index + 1]));
+  const numbers = new Map(
+    [...cluster.graph.identities.values()].map((identity, index) => [identity, index + 1]),
+  );
   return [...cluster.pods].map(([id, pod]) => {
     const state = cluster.graph.endpoints.get(id);
     const place = cluster.plan.pods.find(({ key }) => key === id);
-    const base = { pod: id, workload: pod.workload ? `${pod.workload.kind}/${pod.workload.name}` : "", node: place?.node ?? "", labels: { ...pod.labels } };
+    const base = {
+      pod: id,
+      workload: pod.workload ? `${pod.workload.kind}/${pod.workload.name}` : "",
+      node: place?.node ?? "",
+      labels: { ...pod.labels },
+    };
     if (!state) {
       const why = pod.spec.hostNetwork ? "host network" : "finished";
-      return { ...base, addresses: pod.spec.hostNetwork ? [...(place?.addresses ?? [])] : [], identity: `(${why})`, isolated: "-", policies: [] };
+      return {
+        ...base,
+        addresses: pod.spec.hostNetwork ? [...(place?.addresses ?? [])] : [],
+        identity: `(${why})`,
+        isolated: "-",
+        policies: [],
+      };
     }
     const { identity } = state.labelClass;
     const program = cluster.graph.programOf(identity);
-    const isolated = (["ingress", "egress"] as const).filter((direction) => program[direction].tiers.length > 0);
-    const policies = isolated.flatMap((direction) => program[direction].tiers.flatMap((tier) => tier.policies.map(({ policy }) => policy.id)));
+    const isolated = (["ingress", "egress"] as const).filter(
+      (direction) => program[direction].tiers.length > 0,
+    );
+    const policies = isolated.flatMap((direction) =>
+      program[direction].tiers.flatMap((tier) => tier.policies.map(({ policy }) => policy.id)),
+    );
     return {
       ...base,
       addresses: state.endpoint.addresses.map(formatIp),
@@ -152,23 +194,53 @@ function podData(cluster: Cluster): PodData[] {
 
 function policyLines(policies: readonly PolicyData[], wide: boolean): string[] {
   if (policies.length === 0) return ["no policies: every pod reaches every pod"];
-  const head = ["TIER", "ORDER", "POLICY", "SELECTS", "INGRESS", "EGRESS", ...(wide ? ["SUBJECT", "FILE"] : [])];
+  const head = [
+    "TIER",
+    "ORDER",
+    "POLICY",
+    "SELECTS",
+    "INGRESS",
+    "EGRESS",
+    ...(wide ? ["SUBJECT", "FILE"] : []),
+  ];
   return textTable(
     head,
     policies.map(({ tier, order, policy, selects, ingress, egress, subject, position }) => [
-      tier, String(order), policy, `${selects} pod${selects === 1 ? "" : "s"}`, ingress, egress, ...(wide ? [subject, position] : []),
+      tier,
+      String(order),
+      policy,
+      `${selects} pod${selects === 1 ? "" : "s"}`,
+      ingress,
+      egress,
+      ...(wide ? [subject, position] : []),
     ]),
   );
 }
 
 function podLines(pods: readonly PodData[], wide: boolean): string[] {
   if (pods.length === 0) return ["no pods"];
-  const head = ["POD", "NODE", "IP", "IDENTITY", "ISOLATED", ...(wide ? ["WORKLOAD", "LABELS", "POLICIES"] : [])];
+  const head = [
+    "POD",
+    "NODE",
+    "IP",
+    "IDENTITY",
+    "ISOLATED",
+    ...(wide ? ["WORKLOAD", "LABELS", "POLICIES"] : []),
+  ];
   return textTable(
     head,
     pods.map(({ pod, node, addresses, identity, isolated, workload, labels, policies }) => {
-      const text = Object.entries(labels).map(([key, value]) => `${key}=${value}`).join(",");
-      return [pod, node, addresses.join(","), identity, isolated, ...(wide ? [workload || "-", text || "<none>", policies.join(", ") || "-"] : [])];
+      const text = Object.entries(labels)
+        .map(([key, value]) => `${key}=${value}`)
+        .join(",");
+      return [
+        pod,
+        node,
+        addresses.join(","),
+        identity,
+        isolated,
+        ...(wide ? [workload || "-", text || "<none>", policies.join(", ") || "-"] : []),
+      ];
     }),
   );
 }

@@ -2,7 +2,7 @@
 import { allPairs, type PacketKind } from "../../analysis/connectivity.ts";
 import { type Matrix, matrixOf, quotient } from "../../analysis/matrix.ts";
 import { PROTOCOL } from "../../policy/model.ts";
-import { loadCluster, type InputOptions } from "../inputs.ts";
+import { type InputOptions, loadCluster } from "../inputs.ts";
 import type { Io } from "../io.ts";
 import { matrixLines, SIGN } from "../matrix-text.ts";
 import { structured } from "../output.ts";
@@ -29,7 +29,9 @@ function packetKind(options: MatrixOptions, family: 4 | 6): PacketKind {
 export async function runMatrix(io: Io, options: MatrixOptions): Promise<number> {
   packetKind(options, 4);
   const cluster = await loadCluster(io, options);
-  const hasV4 = [...cluster.graph.endpoints.values()].some(({ endpoint }) => endpoint.addresses.some(({ family }) => family === 4));
+  const hasV4 = [...cluster.graph.endpoints.values()].some(({ endpoint }) =>
+    endpoint.addresses.some(({ family }) => family === 4),
+  );
   const kind = packetKind(options, hasV4 || cluster.graph.endpoints.size === 0 ? 4 : 6);
   const matrix = matrixOf(allPairs(cluster.graph, kind), options.pods === true);
   for (const line of render(matrix, options, io)) io.out(line);
@@ -43,19 +45,31 @@ function render(matrix: Matrix, options: MatrixOptions, io: Io): string[] {
     case "yaml": {
       const protocol = parseProtocol(options.protocol);
       const pairs = groups.flatMap((from, row) =>
-        groups.map((to, column) => ({ from: from.name, to: to.name, verdict: cells[row]?.[column] ?? "deny" })),
+        groups.map((to, column) => ({
+          from: from.name,
+          to: to.name,
+          verdict: cells[row]?.[column] ?? "deny",
+        })),
       );
       const port = protocol === "ICMP" ? {} : { port: parsePort(options.port ?? "80") };
       return [structured(options.output, { protocol, ...port, groups, pairs })];
     }
     case "csv":
-      return ["from,to,verdict", ...groups.flatMap((from, row) => groups.map((to, column) => `${from.name},${to.name},${cells[row]?.[column] ?? "deny"}`))];
+      return [
+        "from,to,verdict",
+        ...groups.flatMap((from, row) =>
+          groups.map((to, column) => `${from.name},${to.name},${cells[row]?.[column] ?? "deny"}`),
+        ),
+      ];
     case "md": {
-      const title = ({ name, pods }: Matrix["groups"][number]): string => (pods.length === 1 ? name : `${name} (${pods.length} pods)`);
+      const title = ({ name, pods }: Matrix["groups"][number]): string =>
+        pods.length === 1 ? name : `${name} (${pods.length} pods)`;
       return [
         `| from \\ to | ${groups.map(title).join(" | ")} |`,
         `|---|${groups.map(() => ":-:").join("|")}|`,
-        ...groups.map((from, row) => `| ${title(from)} | ${(cells[row] ?? []).map((cell) => SIGN[cell]).join(" | ")} |`),
+        ...groups.map(
+          (from, row) => `| ${title(from)} | ${(cells[row] ?? []).map((cell) => SIGN[cell]).join(" | ")} |`,
+        ),
       ];
     }
     default:

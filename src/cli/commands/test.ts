@@ -1,12 +1,13 @@
 /** @module `tortie test FILE...`: ConnectivityTests, on the model, the compiled ruleset and the kernel. */
-import path from "node:path";
+
 import { writeFile } from "node:fs/promises";
+import path from "node:path";
 import { OpError } from "../../base/errors.ts";
 import { formatPosition, type Issue } from "../../base/issue.ts";
 import type { Judge, JudgeName } from "../../judges/judge.ts";
 import { ModelJudge } from "../../judges/model-judge.ts";
 import { RulesetJudge } from "../../judges/ruleset-judge.ts";
-import { type CaseResult, runStages, type TestRun } from "../../judges/run-test.ts";
+import { runStages, type TestRun } from "../../judges/run-test.ts";
 import { planStages } from "../../judges/test-plan.ts";
 import { decodeTexts, decodeValue } from "../../resources/load.ts";
 import type { KubernetesObject } from "../../resources/object.ts";
@@ -17,6 +18,7 @@ import type { Io } from "../io.ts";
 import { junit } from "../junit.ts";
 import { paintFor } from "../paint.ts";
 import { readInputs } from "../read-files.ts";
+import { caseTitle, type FileResult } from "../test-result.ts";
 
 export type JudgeChoice = JudgeName | "all";
 
@@ -27,13 +29,6 @@ export interface TestOptions {
   readonly junit?: string;
   readonly keepGoing?: boolean;
   readonly verbose?: boolean;
-}
-
-export interface FileResult {
-  readonly file: string;
-  readonly name: string;
-  readonly run: TestRun;
-  readonly test: ConnectivityTest;
 }
 
 const CHOICES: readonly JudgeChoice[] = ["model", "ruleset", "kernel", "all"];
@@ -73,7 +68,8 @@ export async function loadTests(io: Io, paths: readonly string[]): Promise<Loade
     if (tests.length === 0 && issues.every(({ severity }) => severity !== "error")) {
       throw new OpError(`${file}: there is no ConnectivityTest in it`, { code: "input-invalid" });
     }
-    if (tests.length === 0) loaded.push({ file, test: EMPTY_TEST, manifests: [], applied: new Map(), issues });
+    if (tests.length === 0)
+      loaded.push({ file, test: EMPTY_TEST, manifests: [], applied: new Map(), issues });
     for (const [index, test] of tests.entries()) {
       loaded.push(await loadNamedFiles(io, file, test, index === 0 ? issues : []));
     }
@@ -93,7 +89,12 @@ const EMPTY_TEST: ConnectivityTest = {
   steps: [],
 };
 
-async function loadNamedFiles(io: Io, file: string, test: ConnectivityTest, ownIssues: readonly Issue[]): Promise<LoadedTest> {
+async function loadNamedFiles(
+  io: Io,
+  file: string,
+  test: ConnectivityTest,
+  ownIssues: readonly Issue[],
+): Promise<LoadedTest> {
   const folder = path.dirname(path.resolve(io.folder, file));
   const shown = path.dirname(file);
   const issues = [...ownIssues];
@@ -113,7 +114,8 @@ async function loadNamedFiles(io: Io, file: string, test: ConnectivityTest, ownI
     return result.objects;
   };
   const manifests: KubernetesObject[] = [];
-  for (const [index, entry] of test.manifests.entries()) manifests.push(...(await read(entry, `spec.manifests[${index}]`)));
+  for (const [index, entry] of test.manifests.entries())
+    manifests.push(...(await read(entry, `spec.manifests[${index}]`)));
   for (const { value, path: at } of test.objects) manifests.push(...inline(value, at));
   const applied = new Map<string, readonly KubernetesObject[]>();
   for (const step of test.steps) {
@@ -130,7 +132,11 @@ function located(error: unknown, test: ConnectivityTest, at: string): unknown {
   if (!(error instanceof OpError)) return error;
   const position = test.source.locate(at);
   const place = position ? `${formatPosition(position)}: ` : `${test.source.file}: `;
-  return new OpError(`${place}${at}: ${error.message}`, { code: error.code, facts: error.facts, cause: error });
+  return new OpError(`${place}${at}: ${error.message}`, {
+    code: error.code,
+    facts: error.facts,
+    cause: error,
+  });
 }
 
 export async function playTest(
@@ -158,13 +164,19 @@ export async function runTest(io: Io, paths: readonly string[], options: TestOpt
   const names = parseJudges(options.on);
   if (names.includes("kernel")) (await import("../enter-kernel.ts")).enterKernel();
   const tests = await loadTests(io, paths);
-  reportIssues(io, tests.flatMap(({ issues }) => issues), options.keepGoing === true);
+  reportIssues(
+    io,
+    tests.flatMap(({ issues }) => issues),
+    options.keepGoing === true,
+  );
   const results: FileResult[] = [];
   for (const [index, loaded] of tests.entries()) {
     const judges = await makeJudges(names);
     try {
       const run = await playTest(loaded, judges, (stage, cases) =>
-        io.progress(`${index + 1}/${tests.length} ${loaded.file}${stage ? `: ${stage}` : ""} (${cases} probes)`),
+        io.progress(
+          `${index + 1}/${tests.length} ${loaded.file}${stage ? `: ${stage}` : ""} (${cases} probes)`,
+        ),
       );
       results.push({ file: loaded.file, name: loaded.test.name, run, test: loaded.test });
     } finally {
@@ -181,7 +193,8 @@ async function writeResults(io: Io, results: readonly FileResult[], options: Tes
   const cases = results.flatMap(({ run }) => run.cases);
   const passed = cases.filter((entry) => entry.passed).length;
   if (options.json || options.output === "json") io.out(JSON.stringify(resultData(results), null, 2));
-  else if (options.output === "yaml") io.out((await import("../output.ts")).structured("yaml", resultData(results)));
+  else if (options.output === "yaml")
+    io.out((await import("../output.ts")).structured("yaml", resultData(results)));
   else {
     for (const result of results) tellFile(io, result, options.verbose === true);
     io.out(`${passed} passed, ${cases.length - passed} failed`);
@@ -201,34 +214,50 @@ async function save(file: string, text: string): Promise<void> {
 function resultData(results: readonly FileResult[]): unknown {
   const cases = results.flatMap(({ file, name, run }) =>
     run.cases.map(({ step, judge, from, to, port, protocol, established, expected, actual, because }) => ({
-      file, name, step, from, to, port: port ?? null, protocol, expected, actual, because, judge, ...(established && { established }),
+      file,
+      name,
+      step,
+      from,
+      to,
+      port: port ?? null,
+      protocol,
+      expected,
+      actual,
+      because,
+      judge,
+      ...(established && { established }),
     })),
   );
   const failed = results.flatMap(({ run }) => run.cases).filter((entry) => !entry.passed).length;
-  const disagreements = results.flatMap(({ file, name, run }) => run.disagreements.map((entry) => ({ file, name, ...entry })));
+  const disagreements = results.flatMap(({ file, name, run }) =>
+    run.disagreements.map((entry) => ({ file, name, ...entry })),
+  );
   return { passed: cases.length - failed, failed, cases, ...(disagreements.length > 0 && { disagreements }) };
-}
-
-export function caseTitle({ from, to, port, protocol, established }: CaseResult): string {
-  return `${from} → ${to} ${protocol}${port === undefined ? "" : ` ${port}`}${established ? " (established)" : ""}`;
 }
 
 function tellFile(io: Io, { file, name, run, test }: FileResult, verbose: boolean): void {
   const paint = paintFor(io);
   const failed = run.cases.filter(({ passed }) => !passed);
   const sign = failed.length === 0 && run.disagreements.length === 0 ? paint.good("✓") : paint.bad("✕");
-  io.out(`${sign} ${name} ${paint.dim(`(${file}: ${run.cases.length - failed.length} of ${run.cases.length})`)}`);
+  io.out(
+    `${sign} ${name} ${paint.dim(`(${file}: ${run.cases.length - failed.length} of ${run.cases.length})`)}`,
+  );
   for (const entry of verbose ? run.cases : failed) {
     const position = test.source.locate(entry.path);
     const place = position ? `${formatPosition(position)}: ` : "";
     const step = entry.step === "" ? "" : `[${entry.step}] `;
     const head = entry.passed ? paint.good("✓") : paint.bad("✕");
-    io.out(`  ${head} ${place}${step}${caseTitle(entry)}: expected ${entry.expected}, ${entry.judge} says ${entry.actual}`);
+    io.out(
+      `  ${head} ${place}${step}${caseTitle(entry)}: expected ${entry.expected}, ${entry.judge} says ${entry.actual}`,
+    );
     io.out(paint.dim(`      ${entry.because}`));
   }
   for (const { step, from, to, answers } of run.disagreements) {
-    io.out(paint.bad(`  ! the judges disagree${step ? ` in ${step}` : ""}: ${from} → ${to}: ${answers.map(({ judge, actual }) => `${judge} says ${actual}`).join(", ")}`));
+    io.out(
+      paint.bad(
+        `  ! the judges disagree${step ? ` in ${step}` : ""}: ${from} → ${to}: ${answers.map(({ judge, actual }) => `${judge} says ${actual}`).join(", ")}`,
+      ),
+    );
     for (const { judge, because } of answers) io.out(paint.dim(`      ${judge}: ${because}`));
   }
 }
-

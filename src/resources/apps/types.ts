@@ -1,6 +1,6 @@
 /** @module Workloads: objects whose template becomes pods. */
 import type { PodSpec } from "../core/types.ts";
-import type { Labels, ObjectHead } from "../object.ts";
+import type { Labels, ObjectHead } from "../object-head.ts";
 
 export interface PodTemplate {
   readonly labels: Labels;

@@ -1,5 +1,5 @@
 /** @module The fields of v1 and discovery.k8s.io/v1 objects that bear on networking and policy. */
-import type { Labels, ObjectHead } from "../object.ts";
+import type { Labels, ObjectHead } from "../object-head.ts";
 
 export type Protocol = "TCP" | "UDP" | "SCTP";
 

@@ -4,7 +4,7 @@
  * @see https://kubernetes.io/docs/reference/kubernetes-api/policy-resources/network-policy-v1/
  */
 import type { Protocol } from "../core/types.ts";
-import type { ObjectHead } from "../object.ts";
+import type { ObjectHead } from "../object-head.ts";
 
 export interface NetworkPolicy extends ObjectHead {
   readonly kind: "NetworkPolicy";

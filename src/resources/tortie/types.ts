@@ -1,5 +1,5 @@
 /** @module tortie.dev/v1alpha1 ConnectivityTest, decoded. The format is described in docs/connectivity-test.md. */
-import type { Labels } from "../object.ts";
+import type { Labels } from "../object-head.ts";
 import type { Source } from "../source.ts";
 
 export type ProbeProtocol = "TCP" | "UDP" | "SCTP" | "ICMP";

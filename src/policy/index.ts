@@ -1,0 +1,18 @@
+/** @module What policies mean: the model, translations into it, the reference evaluator, explanations. */
+export { evaluate } from "./evaluate.ts";
+export {
+  becauseLine,
+  explain,
+  packetName,
+  partyName,
+  ruleText,
+  type VerdictData,
+  verdictData,
+} from "./explain.ts";
+export { fromNetworkPolicy } from "./from-network-policy.ts";
+export { endpointFromPod, podId } from "./from-pod.ts";
+export * from "./model.ts";
+export * from "./selector.ts";
+export { type Backend, mapService, type ServiceMapping } from "./services.ts";
+export type * from "./verdict.ts";
+export type { World } from "./world.ts";

@@ -20,7 +20,7 @@ import {
   setBit,
   type Words,
 } from "../base/bitset.ts";
-import { type Cidr, cidrContains, type Family } from "../base/ip.ts";
+import { type Cidr, cidrContains, type Family, formatCidr } from "../base/ip.ts";
 import type { PolicyGraph } from "../calc/graph.ts";
 import type { CompiledRule, DirectionProgram, SelectorState } from "../calc/types.ts";
 import { type Direction, type EntityMatch, hasPorts, type Match, type PortMatch } from "../policy/model.ts";
@@ -43,26 +43,113 @@ export interface Connectivity {
 /** Destinations are done in blocks, so that the transposed egress sets stay small. */
 const BLOCK = 2048;
 
-export function allPairs(graph: PolicyGraph, kind: PacketKind): Connectivity {
-  const solver = new Solver(graph, kind);
+/** @param space - what several kinds of packets share; made anew where left out */
+export function allPairs(
+  graph: PolicyGraph,
+  kind: PacketKind,
+  space: PairSpace = new PairSpace(graph, kind.family),
+): Connectivity {
+  const solver = new Solver(graph, kind, space);
   const rows: Words[] = [];
-  for (let first = 0; first < solver.units.length; first += BLOCK)
-    rows.push(...solver.block(first, Math.min(solver.units.length, first + BLOCK)));
-  return { units: solver.units, rows };
+  for (let first = 0; first < space.units.length; first += BLOCK) {
+    solver.block(first, Math.min(space.units.length, first + BLOCK), (_, row) => rows.push(row.slice()));
+  }
+  return { units: space.units, rows };
 }
 
-/** The same, a row at a time, for clusters whose rows would not fit in memory together. The row is reused. */
+/** The same, a row at a time, for clusters whose rows would not fit in memory together. Each row is written over. */
 export function eachRow(
   graph: PolicyGraph,
   kind: PacketKind,
   visit: (destination: number, sources: Words) => void,
-): readonly Unit[] {
-  const solver = new Solver(graph, kind);
-  for (let first = 0; first < solver.units.length; first += BLOCK) {
-    for (const [index, row] of solver.block(first, Math.min(solver.units.length, first + BLOCK)).entries())
-      visit(first + index, row);
+  space: PairSpace = new PairSpace(graph, kind.family),
+): void {
+  const solver = new Solver(graph, kind, space);
+  const count = space.units.length;
+  for (let first = 0; first < count; first += BLOCK) {
+    solver.block(first, Math.min(count, first + BLOCK), visit);
   }
-  return solver.units;
+}
+
+/** Units and sets of units that do not depend on the packet. Valid until the graph changes. */
+export class PairSpace {
+  readonly units: readonly Unit[];
+  readonly all: Words;
+  readonly #family: Family;
+  readonly #unitsOfIdentity = new Map<object, number[]>();
+  readonly #selectors = new Map<SelectorState, Words>();
+  /** By the CIDR's text: thousands of rules name the same few. */
+  readonly #nets = new Map<string, Words>();
+  readonly #scratch: Words[] = [];
+  readonly #ownSide = new Map<DirectionProgram, boolean>();
+
+  constructor(graph: PolicyGraph, family: Family) {
+    this.#family = family;
+    this.units = unitsOf(graph, family);
+    this.all = fullWords(this.units.length);
+    for (const [index, { identity }] of this.units.entries()) {
+      const known = this.#unitsOfIdentity.get(identity);
+      if (known) known.push(index);
+      else this.#unitsOfIdentity.set(identity, [index]);
+    }
+  }
+
+  selected(selector: SelectorState): Words {
+    const known = this.#selectors.get(selector);
+    if (known) return known;
+    const words = emptyWords(this.units.length);
+    for (const identity of selector.members) {
+      for (const index of this.#unitsOfIdentity.get(identity) ?? []) setBit(words, index);
+    }
+    for (const set of selector.networkSets) orInto(words, this.inAny(set.nets));
+    this.#selectors.set(selector, words);
+    return words;
+  }
+
+  inAny(nets: readonly Cidr[]): Words {
+    const [only] = nets;
+    if (only && nets.length === 1) return this.#inNet(only);
+    const words = emptyWords(this.units.length);
+    for (const net of nets) orInto(words, this.#inNet(net));
+    return words;
+  }
+
+  ownSideMatters(program: DirectionProgram, direction: Direction): boolean {
+    const known = this.#ownSide.get(program);
+    if (known !== undefined) return known;
+    const matters = ownSideMatters(program, direction);
+    this.#ownSide.set(program, matters);
+    return matters;
+  }
+
+  /** A buffer that is used again and again, filled with a copy. The last place is for rows without a column. */
+  scratch(place: number, content: Words): Words {
+    let words = this.#scratch[place];
+    if (!words) {
+      words = emptyWords(this.units.length);
+      this.#scratch[place] = words;
+    }
+    words.set(content);
+    return words;
+  }
+
+  without(set: Words): Words {
+    const rest = this.all.slice();
+    andNotInto(rest, set);
+    return rest;
+  }
+
+  #inNet(net: Cidr): Words {
+    const key = formatCidr(net);
+    const known = this.#nets.get(key);
+    if (known) return known;
+    const words = emptyWords(this.units.length);
+    for (const [index, { address }] of this.units.entries()) {
+      if (cidrContains(net, { family: this.#family, bits: address })) setBit(words, index);
+    }
+    this.#nets.set(key, words);
+    return words;
+  }
 }
 
 /** Who may open what, for the sources of one egress program. */
@@ -72,14 +159,9 @@ interface EgressGroup {
 }
 
 class Solver {
-  readonly units: readonly Unit[];
   readonly #graph: PolicyGraph;
   readonly #kind: PacketKind;
-  readonly #all: Words;
-  readonly #selectors = new Map<SelectorState, Words>();
-  readonly #unitsOfIdentity = new Map<object, number[]>();
-  readonly #nets = new Map<Cidr, Words>();
-  readonly #named = new Map<string, Words>();
+  readonly #space: PairSpace;
   readonly #ingress = new Map<string, Words>();
   /** Destinations that have the port asked about at all. */
   readonly #askable: Words;
@@ -87,41 +169,34 @@ class Solver {
   readonly #open: Words;
   readonly #groups: EgressGroup[] = [];
 
-  constructor(graph: PolicyGraph, kind: PacketKind) {
+  constructor(graph: PolicyGraph, kind: PacketKind, space: PairSpace) {
     this.#graph = graph;
     this.#kind = kind;
-    this.units = unitsOf(graph, kind.family);
-    this.#all = fullWords(this.units.length);
-    for (const [index, { identity }] of this.units.entries()) {
-      const known = this.#unitsOfIdentity.get(identity);
-      if (known) known.push(index);
-      else this.#unitsOfIdentity.set(identity, [index]);
-    }
-    this.#askable = typeof kind.port === "string" ? this.#holders(kind.port) : this.#all;
-    this.#open = emptyWords(this.units.length);
+    this.#space = space;
+    this.#askable = typeof kind.port === "string" ? this.#holders(kind.port) : space.all;
+    this.#open = emptyWords(space.units.length);
     this.#groupEgress();
   }
 
-  /** Rows of the destinations from `first` up to but not including `end`. */
-  block(first: number, end: number): Words[] {
+  /** Rows of the destinations from `first` up to but not including `end`. Each is told once, and written over later. */
+  block(first: number, end: number, visit: (destination: number, sources: Words) => void): void {
     const columns: (Words | undefined)[] = Array.from({ length: end - first }, () => undefined);
     for (const { sources, opens } of this.#groups) {
       this.#eachInRange(opens, first, end, (destination) => {
         let column = columns[destination - first];
         if (!column) {
-          column = this.#open.slice();
+          column = this.#space.scratch(destination - first, this.#open);
           columns[destination - first] = column;
         }
         for (const source of sources) setBit(column, source);
       });
     }
-    return columns.map((column, index) => {
-      const destination = first + index;
-      if (!hasBit(this.#askable, destination)) return emptyWords(this.units.length);
-      const row = (column ?? this.#open).slice();
-      andInto(row, this.#admitted(destination));
-      return row;
-    });
+    for (let destination = first; destination < end; destination++) {
+      const row = columns[destination - first] ?? this.#space.scratch(BLOCK, this.#open);
+      if (hasBit(this.#askable, destination)) andInto(row, this.#admitted(destination));
+      else row.fill(0);
+      visit(destination, row);
+    }
   }
 
   #eachInRange(words: Words, first: number, end: number, visit: (index: number) => void): void {
@@ -132,19 +207,19 @@ class Solver {
 
   #groupEgress(): void {
     const byProgram = new Map<string, number[]>();
-    for (const [index, { identity }] of this.units.entries()) {
+    for (const [index, { identity }] of this.#space.units.entries()) {
       const program = this.#graph.programOf(identity).egress;
       if (program.key === "") {
         setBit(this.#open, index);
         continue;
       }
-      const key = ownSideMatters(program, "egress") ? `${program.key} ${index}` : program.key;
+      const key = this.#space.ownSideMatters(program, "egress") ? `${program.key} ${index}` : program.key;
       const known = byProgram.get(key);
       if (known) known.push(index);
       else byProgram.set(key, [index]);
     }
     for (const sources of byProgram.values()) {
-      const unit = this.units[sources[0] ?? 0];
+      const unit = this.#space.units[sources[0] ?? 0];
       if (!unit) continue;
       const opens = this.#solve(this.#graph.programOf(unit.identity).egress, "egress", sources[0] ?? 0);
       if (!isEmpty(opens)) this.#groups.push({ sources, opens });
@@ -152,14 +227,14 @@ class Solver {
   }
 
   #admitted(destination: number): Words {
-    const unit = this.units[destination];
-    if (!unit) return this.#all;
+    const unit = this.#space.units[destination];
+    if (!unit) return this.#space.all;
     const program = this.#graph.programOf(unit.identity).ingress;
-    if (program.key === "") return this.#all;
+    if (program.key === "") return this.#space.all;
     const ports = unit.identity.sample.ports
       .map(({ name, protocol, port }) => `${name}/${protocol}/${port}`)
       .join(",");
-    const key = `${program.key} ${ports} ${ownSideMatters(program, "ingress") ? destination : ""}`;
+    const key = `${program.key} ${ports} ${this.#space.ownSideMatters(program, "ingress") ? destination : ""}`;
     const known = this.#ingress.get(key);
     if (known) return known;
     const admitted = this.#solve(program, "ingress", destination);
@@ -169,8 +244,8 @@ class Solver {
 
   /** The other side's units for which the program allows. */
   #solve(program: DirectionProgram, direction: Direction, subject: number): Words {
-    const allowed = emptyWords(this.units.length);
-    let undecided = this.#all;
+    const allowed = emptyWords(this.#space.units.length);
+    let undecided = this.#space.all;
     for (const tier of program.tiers) {
       // Rules that only allow, in a tier that denies the rest: their sets add up, in any order.
       const adds =
@@ -178,7 +253,7 @@ class Solver {
         tier.policies.every((state) =>
           (state[direction] ?? []).every(({ rule: { action } }) => action === "allow"),
         );
-      if (adds && undecided === this.#all) {
+      if (adds && undecided === this.#space.all) {
         for (const state of tier.policies)
           for (const rule of state[direction] ?? []) this.#addPeers(allowed, rule, direction, subject);
         return allowed;
@@ -197,11 +272,11 @@ class Solver {
     allowed: Words,
   ): Words {
     const rest = undecided.slice();
-    const passed = emptyWords(this.units.length);
+    const passed = emptyWords(this.#space.units.length);
     for (const state of tier.policies) {
       for (const compiled of state[direction] ?? []) {
         if (compiled.rule.action === "log") continue;
-        const matched = emptyWords(this.units.length);
+        const matched = emptyWords(this.#space.units.length);
         this.#addPeers(matched, compiled, direction, subject);
         andInto(matched, rest);
         if (compiled.rule.action === "allow") orInto(allowed, matched);
@@ -225,7 +300,7 @@ class Solver {
     const sets = [...this.#peerSets(match[other], compiled, other), ...(ports === "any" ? [] : [ports])];
     const [first, ...rest] = sets;
     if (!first) {
-      orInto(target, this.#all);
+      orInto(target, this.#space.all);
       return;
     }
     if (rest.length === 0) {
@@ -266,45 +341,11 @@ class Solver {
     const selector = side === "source" ? compiled.sourceSelector : compiled.destinationSelector;
     const notSelector = side === "source" ? compiled.sourceNotSelector : compiled.destinationNotSelector;
     const sets: Words[] = [];
-    if (selector) sets.push(this.#selected(selector));
-    if (notSelector) sets.push(this.#without(this.#selected(notSelector)));
-    if (match.nets) sets.push(this.#inAny(match.nets));
-    if (match.notNets) sets.push(this.#without(this.#inAny(match.notNets)));
+    if (selector) sets.push(this.#space.selected(selector));
+    if (notSelector) sets.push(this.#space.without(this.#space.selected(notSelector)));
+    if (match.nets) sets.push(this.#space.inAny(match.nets));
+    if (match.notNets) sets.push(this.#space.without(this.#space.inAny(match.notNets)));
     return sets;
-  }
-
-  #without(set: Words): Words {
-    const rest = this.#all.slice();
-    andNotInto(rest, set);
-    return rest;
-  }
-
-  #selected(selector: SelectorState): Words {
-    const known = this.#selectors.get(selector);
-    if (known) return known;
-    const words = emptyWords(this.units.length);
-    for (const identity of selector.members)
-      for (const index of this.#unitsOfIdentity.get(identity) ?? []) setBit(words, index);
-    for (const set of selector.networkSets) orInto(words, this.#inAny(set.nets));
-    this.#selectors.set(selector, words);
-    return words;
-  }
-
-  #inAny(nets: readonly Cidr[]): Words {
-    const words = emptyWords(this.units.length);
-    for (const net of nets) orInto(words, this.#inNet(net));
-    return words;
-  }
-
-  #inNet(net: Cidr): Words {
-    const known = this.#nets.get(net);
-    if (known) return known;
-    const { family } = this.#kind;
-    const words = emptyWords(this.units.length);
-    for (const [index, { address }] of this.units.entries())
-      if (cidrContains(net, { family, bits: address })) setBit(words, index);
-    this.#nets.set(net, words);
-    return words;
   }
 
   /** "any": the rule names no ports. undefined: no destination's port can match. A set: the destinations where it does. */
@@ -316,14 +357,14 @@ class Solver {
     const names = [...(match.ports ?? []), ...(match.notPorts ?? [])].some((entry) => entry.kind === "named");
     if (byNumber && !names) return this.#covers(match, port, undefined) ? "any" : undefined;
     if (subject !== undefined) return this.#coversAt(match, subject) ? "any" : undefined;
-    const words = emptyWords(this.units.length);
-    for (let index = 0; index < this.units.length; index++)
+    const words = emptyWords(this.#space.units.length);
+    for (let index = 0; index < this.#space.units.length; index++)
       if (this.#coversAt(match, index)) setBit(words, index);
     return words;
   }
 
   #coversAt(match: EntityMatch, destination: number): boolean {
-    const ports = this.units[destination]?.identity.sample.ports ?? [];
+    const ports = this.#space.units[destination]?.identity.sample.ports ?? [];
     const { port, protocol } = this.#kind;
     const number =
       typeof port === "number"
@@ -335,7 +376,8 @@ class Solver {
   #covers(match: EntityMatch, port: number, destination: number | undefined): boolean {
     const holds = (entry: PortMatch): boolean => {
       if (entry.kind === "range") return entry.first <= port && port <= entry.last;
-      const ports = destination === undefined ? [] : (this.units[destination]?.identity.sample.ports ?? []);
+      const ports =
+        destination === undefined ? [] : (this.#space.units[destination]?.identity.sample.ports ?? []);
       return ports.some(
         (named) => named.name === entry.name && named.protocol === this.#kind.protocol && named.port === port,
       );
@@ -345,16 +387,13 @@ class Solver {
   }
 
   #holders(name: string): Words {
-    const known = this.#named.get(name);
-    if (known) return known;
-    const words = emptyWords(this.units.length);
-    for (const [index, { identity }] of this.units.entries()) {
+    const words = emptyWords(this.#space.units.length);
+    for (const [index, { identity }] of this.#space.units.entries()) {
       if (
         identity.sample.ports.some((named) => named.name === name && named.protocol === this.#kind.protocol)
       )
         setBit(words, index);
     }
-    this.#named.set(name, words);
     return words;
   }
 }

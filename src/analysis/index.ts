@@ -1,6 +1,6 @@
 /** @module Questions: `new Cluster()`, `apply(objects)`, `sync()`, then `answer(cluster, question)` or `allPairs(…)`. */
 export { Cluster, type ClusterChange, type ClusterOptions } from "./cluster.ts";
-export { allPairs, type Connectivity, eachRow, type PacketKind } from "./connectivity.ts";
+export { allPairs, type Connectivity, eachRow, type PacketKind, PairSpace } from "./connectivity.ts";
 export {
   type CellVerdict,
   type Matrix,

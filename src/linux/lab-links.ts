@@ -88,12 +88,20 @@ export const cidrOf: (text: string) => Cidr = (text: string): Cidr =>
 
 const OPERATIONAL_TIMEOUT_MS = 5000;
 
+/**
+ * Never, or not soon, operational: a bridge forwards between its ports whatever its own state is, and the kernel looks
+ * at that state once a second only (linkwatch, for links that are no one's other end).
+ */
+const WITHOUT_CARRIER: ReadonlySet<number> = new Set([LOOPBACK_INDEX, BRIDGE_INDEX]);
+
 export function waitOperational(
   sockets: readonly { readonly socket: NetlinkSocket; readonly name: string }[],
 ): void {
   const deadline = performance.now() + OPERATIONAL_TIMEOUT_MS;
   for (const { socket, name } of sockets) {
-    while (!listLinks(socket).every((link) => link.name === "lo" || !link.up || link.operational)) {
+    while (
+      !listLinks(socket).every((link) => WITHOUT_CARRIER.has(link.index) || !link.up || link.operational)
+    ) {
       if (performance.now() > deadline) {
         throw new OpError(`the links of ${name} do not come up`, { code: "netlink-failed", facts: { name } });
       }

@@ -280,12 +280,17 @@ export class Lab {
       ownOutside(outside, address);
       this.#owners.set(address, this.#outside);
     }
-    for (const change of planned.routes) {
-      const plan = must(
-        planned.plan.nodes.find((one) => one.name === change.node),
+    const planOf = (name: string): PlannedNode =>
+      must(
+        planned.plan.nodes.find((one) => one.name === name),
         "a planned node",
       );
-      for (const to of change.removedSingles) routeVia(outside, { to, node: plan, remove: true });
+    // All that goes before all that comes: an address may move from one node to another.
+    for (const { node, removedSingles } of planned.routes) {
+      for (const to of removedSingles) routeVia(outside, { to, node: planOf(node), remove: true });
+    }
+    for (const change of planned.routes) {
+      const plan = planOf(change.node);
       for (const to of [...change.addedBlocks, ...change.addedSingles]) routeVia(outside, { to, node: plan });
       const batch = new RouteBatch();
       unrouteNode(batch, change.removed);

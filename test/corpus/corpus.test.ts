@@ -25,7 +25,9 @@ describe.skipIf(process.env["CORPUS"] !== undefined)("the corpus itself", () => 
   test("probes the allowed and the denied side of each", () => {
     const sides = /expect: allow|default: allow|allow:/;
     const others = /expect: deny|default: deny|deny:/;
-    const bad = files.filter(({ name, text }) => !(sides.test(text) && others.test(text)) && !ALL_OPEN.has(name)).map(({ name }) => name);
+    const bad = files
+      .filter(({ name, text }) => !(sides.test(text) && others.test(text)) && !ALL_OPEN.has(name))
+      .map(({ name }) => name);
     expect(bad).toEqual([]);
   });
 });

@@ -15,13 +15,18 @@ import { plainTable } from "../support/replay.ts";
 /** Most of a file's time is silence that is waited for, so that several files can wait together. */
 vi.setConfig({ maxConcurrency: 6 });
 
-describe.skipIf(!kernelAvailable())("packets go where the sources say, and the kernel holds the wanted tables", () => {
-  for (const file of corpusFiles()) {
-    test.concurrent(file.name, { timeout: 60_000 }, async () => {
-      expect(await playCorpusFile(file, () => makeJudges(["model", "ruleset", "kernel"]), tableProblems)).toEqual([]);
-    });
-  }
-});
+describe.skipIf(!kernelAvailable())(
+  "packets go where the sources say, and the kernel holds the wanted tables",
+  () => {
+    for (const file of corpusFiles()) {
+      test.concurrent(file.name, { timeout: 60_000 }, async () => {
+        expect(
+          await playCorpusFile(file, () => makeJudges(["model", "ruleset", "kernel"]), tableProblems),
+        ).toEqual([]);
+      });
+    }
+  },
+);
 
 /** Where a node's kernel holds another table than the one wanted. */
 function tableProblems(judges: readonly Judge[]): string[] {
@@ -31,6 +36,8 @@ function tableProblems(judges: readonly Judge[]): string[] {
     .flatMap(({ node, wanted, actual }) => {
       if (!actual) return [`${node} has no table`];
       const [expected, found] = [plainTable(canonicalTable(wanted)), plainTable(actual)];
-      return isDeepStrictEqual(found, expected) ? [] : [`${node}: wanted ${JSON.stringify(expected)}, found ${JSON.stringify(found)}`];
+      return isDeepStrictEqual(found, expected)
+        ? []
+        : [`${node}: wanted ${JSON.stringify(expected)}, found ${JSON.stringify(found)}`];
     });
 }

@@ -37,11 +37,11 @@ export function processIo(): Io {
     progress: (text) => {
       if (stderr.isTTY !== true) return;
       clear();
-      stderr.write(text.slice(0, (stderr.columns ?? 80) - 1));
+      stderr.write(text.slice(0, ((stderr.columns as number | undefined) ?? 80) - 1));
       shown = true;
     },
     colour,
-    width: stdout.columns ?? 100,
+    width: (stdout.columns as number | undefined) ?? 100,
     folder: process.cwd(),
     stdin: process.stdin,
   };

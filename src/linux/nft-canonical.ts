@@ -3,14 +3,10 @@
  * table wanted.
  */
 import { formatCidr, formatIp, parseCidr, parseIp, WIDTH } from "../base/ip.ts";
+import { commentText } from "../nft/render.ts";
 import type { NftField, NftRule, NftStatement, NftTable } from "../nft/table.ts";
 import type { FieldGuard } from "./nft-fields.ts";
 import { FIELDS } from "./nft-fields.ts";
-
-/** nft ends a comment at the first quote and knows no escape; 128 bytes is its limit. */
-export function canonicalComment(text: string): string {
-  return text.replace(/[^\x20-\x7e]|"/g, "?").slice(0, 128);
-}
 
 /** What a statement implies about the packet, and the encoder states before it. */
 export function guardOf(statement: NftStatement): FieldGuard | undefined {
@@ -78,7 +74,7 @@ export function canonicalRule(rule: NftRule): NftRule {
     return !(guard && guard.field === statement.field && guard.value === statement.value);
   });
   if (rule.comment === undefined || rule.comment === "") return { statements };
-  return { statements, comment: canonicalComment(rule.comment) };
+  return { statements, comment: commentText(rule.comment) };
 }
 
 /** Maps and sets keep their order; deep comparison does not look at it. */

@@ -5,9 +5,10 @@
 import { BugError, unreachable } from "../base/errors.ts";
 import type { Cidr } from "../base/ip.ts";
 import { ipBytes, parseCidr, WIDTH } from "../base/ip.ts";
+import { commentText } from "../nft/render.ts";
 import type { NftField, NftRule, NftStatement, NftVerdict } from "../nft/table.ts";
 import type { NetlinkWriter } from "./netlink.ts";
-import { canonicalComment, guardOf } from "./nft-canonical.ts";
+import { guardOf } from "./nft-canonical.ts";
 import { FIELDS, fieldBytes } from "./nft-fields.ts";
 import * as N from "./nft-names.ts";
 
@@ -356,7 +357,7 @@ function maskOf(cidr: Cidr): bigint {
 
 /** libnftnl's type-length-value, the text with its terminating zero. */
 function commentUserdata(comment: string): Uint8Array {
-  const text = canonicalComment(comment);
+  const text = commentText(comment);
   return Buffer.concat([
     Uint8Array.of(N.NFTNL_UDATA_RULE_COMMENT, text.length + 1),
     Buffer.from(`${text}\0`, "latin1"),

@@ -159,6 +159,11 @@ export function randomCluster(seed: number, options: RandomOptions = {}): Random
   return { seed, world, flows: Array.from({ length: options.flows ?? 24 }, () => randomFlow(random, world)) };
 }
 
+/** At a port that flows ask about, or just before one, so that an end which is off by one shows. */
+function rangeEnd(random: Random, first: number): number {
+  return random.pick(PORTS.flatMap((port) => [port - 1, port]).filter((port) => port > first).concat(first + 1));
+}
+
 function randomLabels(random: Random): Record<string, string> {
   return Object.fromEntries(KEYS.filter(() => random.chance(0.6)).map((key) => [key, random.pick(VALUES)]));
 }
@@ -192,7 +197,7 @@ export function randomFlow(random: Random, world: World): Flow {
     const base = { source, destination };
     if (random.chance(0.15)) {
       const protocol = family === 4 ? PROTOCOL.ICMP : PROTOCOL.ICMPv6;
-      return { ...base, protocol, icmp: { type: family === 4 ? 8 : 128, code: 0 } };
+      return { ...base, protocol, icmp: { type: family === 4 ? 8 : 128, code: random.chance(0.3) ? 1 : 0 } };
     }
     return { ...base, protocol: PROTOCOL[random.pick(PROTOCOLS)], destinationPort: random.pick(PORTS) };
   }
@@ -266,7 +271,7 @@ function randomKubernetesRule(random: Random, path: string): NetworkPolicyRule {
     const first = random.pick(PORTS);
     return {
       ...base,
-      port: { kind: "range", first, last: random.chance(0.3) ? first + random.pick([1, 1000]) : first },
+      port: { kind: "range", first, last: random.chance(0.3) ? rangeEnd(random, first) : first },
     };
   });
   return { path, peers: random.chance(0.25) ? "any" : peers, ports: random.chance(0.4) ? "any" : ports };
@@ -344,6 +349,7 @@ function randomRule(random: Random, origin: Origin, namespaces: readonly string[
     PROTOCOL.ICMP,
     PROTOCOL.ICMPv6,
   ]);
+  const isIcmp = protocol === PROTOCOL.ICMP || protocol === PROTOCOL.ICMPv6;
   const icmp = (): IcmpMatch => ({
     type: random.pick([0, 8, 128]),
     ...(random.chance(0.5) && { code: random.pick([0, 1]) }),
@@ -352,8 +358,8 @@ function randomRule(random: Random, origin: Origin, namespaces: readonly string[
     ...(random.chance(0.2) && { family: random.pick([4, 6] as const) }),
     ...(protocol !== undefined && { protocol }),
     ...(random.chance(0.15) && { notProtocol: random.pick([PROTOCOL.TCP, PROTOCOL.UDP]) }),
-    ...(random.chance(0.1) && { icmp: icmp() }),
-    ...(random.chance(0.1) && { notIcmp: icmp() }),
+    ...(random.chance(isIcmp ? 0.5 : 0.1) && { icmp: icmp() }),
+    ...(random.chance(isIcmp ? 0.3 : 0.1) && { notIcmp: icmp() }),
     source: randomEntity(random, origin, namespaces, false),
     destination: randomEntity(random, origin, namespaces, true),
   };
@@ -369,7 +375,7 @@ function randomEntity(
   const port = (): PortMatch => {
     if (random.chance(0.3)) return { kind: "named", name: random.pick(PORT_NAMES), origin };
     const first = random.pick(PORTS);
-    return { kind: "range", first, last: random.chance(0.4) ? first + random.pick([1, 400]) : first, origin };
+    return { kind: "range", first, last: random.chance(0.4) ? rangeEnd(random, first) : first, origin };
   };
   return {
     ...(random.chance(0.3) && { selector: randomSelector(random, namespaces) }),

@@ -29,6 +29,8 @@ export interface ClusterOptions {
   readonly podNetworks?: readonly string[];
   /** How many nodes there are where no object and no pod names one. */
   readonly nodes?: number;
+  /** Where names without a namespace are looked for first; "default" where left out. */
+  readonly defaultNamespace?: string;
   /** Addresses that belong to no pod or node; needed where packets are real. */
   readonly outside?: readonly string[];
 }
@@ -104,6 +106,10 @@ export class Cluster {
     this.#services = this.#mapServices();
     this.#byAddress = this.#indexAddresses();
     return { network, graph: this.graph.flush(), services: this.#services };
+  }
+
+  get defaultNamespace(): string {
+    return this.#options.defaultNamespace ?? "default";
   }
 
   // ── state out ─────────────────────────────────────────────────────────────────────────────────────────────────

@@ -48,7 +48,7 @@ const ECHO_REQUEST: Readonly<Record<4 | 6, number>> = { 4: 8, 6: 128 };
 
 /** @throws OpError `not-found`, as {@link answer} */
 export function resolveQuestion(cluster: Cluster, question: Question): ResolvedQuestion {
-  const service = serviceName(question.to);
+  const service = serviceName(cluster, question.to);
   if (service !== undefined) return resolveService(cluster, question, service);
   const pair = commonFamily(resolveParty(cluster, question.from), resolveParty(cluster, question.to));
   if (!pair)
@@ -93,10 +93,10 @@ function commonFamily(
 
 // ── Services ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-function serviceName(text: string): string | undefined {
+function serviceName(cluster: Cluster, text: string): string | undefined {
   const match = /^(?:svc|service|services)\/(?:([^/]+)\/)?([^/]+)$/.exec(text);
   if (!match) return undefined;
-  return `${match[1] ?? "default"}/${match[2] ?? ""}`;
+  return `${match[1] ?? cluster.defaultNamespace}/${match[2] ?? ""}`;
 }
 
 function resolveService(cluster: Cluster, question: Question, name: string): ResolvedQuestion {
@@ -197,11 +197,19 @@ function findPod(cluster: Cluster, name: string): string {
   const kind = kindAt < 0 ? undefined : WORKLOAD_KINDS[(parts[kindAt] ?? "").toLowerCase()];
   if (kindAt >= 0) parts.splice(kindAt, 1);
   const [first = "", second] = parts;
-  const exact = kind === undefined ? (second === undefined ? `default/${first}` : `${first}/${second}`) : "";
+  const exact =
+    kind === undefined
+      ? second === undefined
+        ? `${cluster.defaultNamespace}/${first}`
+        : `${first}/${second}`
+      : "";
   if (cluster.pods.has(exact)) return exact;
-  const matches = [...cluster.pods.values()].filter((pod) =>
+  const meant = [...cluster.pods.values()].filter((pod) =>
     means(pod, kind, second === undefined ? undefined : first, second ?? first),
   );
+  // As kubectl does: a bare name is looked for in the default namespace, and elsewhere only when it is not there.
+  const nearby = meant.filter(({ namespace }) => namespace === cluster.defaultNamespace);
+  const matches = second === undefined && nearby.length > 0 ? nearby : meant;
   const owners = new Set(
     matches.map(
       (pod) => `${pod.namespace}/${pod.workload ? `${pod.workload.kind}/${pod.workload.name}` : pod.name}`,

@@ -1,6 +1,6 @@
 /** @module Getting to where packets can be real: namespaces of our own, entered before any output. */
 import { spawnSync } from "node:child_process";
-import { OpError } from "../base/errors.ts";
+import { FAILURES, OpError } from "../base/errors.ts";
 import { koffiProblem } from "../linux/libc.ts";
 import { enterPrivateNetwork, insidePrivateNetwork, unshareCommand } from "../linux/private-network.ts";
 
@@ -18,10 +18,17 @@ export function kernelProblem(): string | undefined {
 
 /**
  * Goes on inside namespaces of our own: this process is executed again there. Nothing may have been written before.
+ * From then on Ctrl-C ends it with status 130; the kernel takes everything down with the process.
  * @throws OpError `kernel-unavailable`, with what is in the way
  */
 export function enterKernel(): void {
-  if (insidePrivateNetwork()) return;
+  if (insidePrivateNetwork()) {
+    process.once("SIGINT", () => {
+      process.stderr.write("tortie: interrupted\n");
+      process.exit(FAILURES.interrupted.exit);
+    });
+    return;
+  }
   const problem = kernelProblem();
   if (problem !== undefined) {
     throw new OpError(`no real packets on this machine: ${problem}; tortie doctor tells more`, {

@@ -50,7 +50,8 @@ export function reportIssues(io: Io, issues: readonly Issue[], keepGoing: boolea
 
 export async function loadCluster(io: Io, options: InputOptions): Promise<Cluster> {
   const { objects } = await loadObjects(io, options);
-  const cluster = new Cluster(clusterOptions(objects));
+  const namespace = options.namespace === undefined ? {} : { defaultNamespace: options.namespace };
+  const cluster = new Cluster({ ...clusterOptions(objects), ...namespace });
   cluster.apply(objects);
   cluster.sync();
   return cluster;

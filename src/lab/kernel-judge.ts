@@ -3,9 +3,9 @@
  * kernel tables, and real packets between them.
  */
 import type { Cluster, ClusterChange } from "../analysis/cluster.ts";
-import { answer, probeAddress, type Question, resolveParty, resolveQuestion } from "../analysis/question.ts";
+import { answer, type Question, resolveParty, resolveQuestion } from "../analysis/question.ts";
 import { OpError } from "../base/errors.ts";
-import { formatIp } from "../base/ip.ts";
+import { formatIp, type Ip } from "../base/ip.ts";
 import { type Judge, type Observation, questionKey } from "../judges/judge.ts";
 import { NEVER_OPENED } from "../judges/model-judge.ts";
 import { familiesOf } from "../judges/ruleset-judge.ts";
@@ -56,7 +56,6 @@ export class KernelJudge implements Judge {
 
   async ask(questions: readonly Question[]): Promise<readonly Observation[]> {
     const probes = questions.map((question) => this.#requests(question));
-    this.#listenOutside(probes.flatMap((requests) => (Array.isArray(requests) ? requests : [])));
     const flat = probes.flatMap((requests) => (Array.isArray(requests) ? requests : []));
     const results = await this.lab.probe(flat);
     let next = 0;
@@ -79,14 +78,7 @@ export class KernelJudge implements Judge {
     if (!Array.isArray(requests)) return false;
     const [request] = requests as readonly ProbeRequest[];
     if (!request) return false;
-    this.#listenOutside([request]);
-    const destination = this.#destination(question);
-    // A connection needs someone who accepts it, not just a refusal that comes back.
-    if (destination?.kind === "endpoint" && request.protocol !== "icmp" && request.port !== undefined) {
-      const { flows } = resolveQuestion(this.cluster, question);
-      const port = flows[0]?.destinationPort ?? request.port;
-      this.lab.listen(destination.endpoint.id, [{ protocol: request.protocol, port }]);
-    }
+    this.#accept(question, request.protocol);
     try {
       this.#connections.set(questionKey(question), await this.lab.openConnection(request));
       return true;
@@ -166,54 +158,55 @@ export class KernelJudge implements Judge {
     }
   }
 
-  #destination(question: Question): Party | undefined {
-    return resolveQuestion(this.cluster, question).flows[0]?.destination;
+  /** A connection needs someone who accepts it, not just a refusal that comes back. */
+  #accept(question: Question, protocol: ProbeProtocol): void {
+    if (protocol === "icmp") return;
+    for (const { destination, destinationPort: port } of resolveQuestion(this.cluster, question).flows) {
+      if (port === undefined) continue;
+      if (destination.kind === "endpoint") this.lab.listen(destination.endpoint.id, [{ protocol, port }]);
+      else this.lab.listenAt(formatIp(destination.address), [{ protocol, port }]);
+    }
   }
 
   /** What to send; an observation where there is nowhere to send it to. */
   #requests(question: Question): readonly ProbeRequest[] | Observation {
-    const resolved = resolveQuestion(this.cluster, question);
-    const to = probeAddress(resolved);
-    if (to === undefined)
-      return { outcome: "deny", because: resolved.problem ?? "nowhere to send a packet to" };
-    const family = to.includes(":") ? 6 : 4;
-    const [flow] = resolved.flows;
+    const { flows, service, problem } = resolveQuestion(this.cluster, question);
+    // An address outside the cluster has someone who answers there, so that silence means policy.
+    for (const { destination } of flows) this.#ownOutside(destination);
+    const address = service?.address;
+    if (!service || !address) {
+      if (flows.length === 0) return { outcome: "deny", because: problem ?? "nowhere to send a packet to" };
+      // Each of a headless Service's pods has an address of its own.
+      return flows.map((flow) => ({
+        ...this.#request(question, flow.source, flow.destination.address),
+        ...(flow.destinationPort !== undefined && { port: flow.destinationPort }),
+        ...(flow.icmp && { icmp: flow.icmp }),
+      }));
+    }
+    const { family } = address;
     const source =
-      flow?.source ??
-      resolveParty(this.cluster, question.from).find(({ address }) => address.family === family);
+      flows[0]?.source ??
+      resolveParty(this.cluster, question.from).find((party) => party.address.family === family);
     if (!source) return { outcome: "deny", because: `${question.from} has no IPv${family} address` };
-    const port = resolved.service?.address ? resolved.service.port : flow?.destinationPort;
-    const request: ProbeRequest = {
-      from: this.#source(source),
-      to,
-      protocol: PROTOCOL[question.protocol],
-      ...(port !== undefined && { port }),
-      ...(flow?.icmp && { icmp: flow.icmp }),
-    };
-    const tries =
-      resolved.service?.address && resolved.flows.length > 1 ? resolved.flows.length * TRIES_PER_BACKEND : 1;
+    const request = { ...this.#request(question, source, address), port: service.port };
+    // The translation throws dice.
+    const tries = flows.length > 1 ? flows.length * TRIES_PER_BACKEND : 1;
     return Array.from({ length: tries }, () => request);
+  }
+
+  #request(question: Question, source: Party, to: Ip): ProbeRequest {
+    return { from: this.#source(source), to: formatIp(to), protocol: PROTOCOL[question.protocol] };
   }
 
   #source(party: Party): ProbeRequest["from"] {
     if (party.kind === "endpoint") return this.lab.from(party.endpoint.id, party.address.family);
+    this.#ownOutside(party);
+    return this.lab.fromAddress(formatIp(party.address));
+  }
+
+  #ownOutside(party: Party): void {
     const address = formatIp(party.address);
-    this.#ownOutside(party, address);
-    return this.lab.fromAddress(address);
-  }
-
-  #ownOutside(party: Party, address: string): void {
     if (party.kind === "outside" && !this.lab.namespaceOf(address)) this.lab.addOutside(address);
-  }
-
-  /** An address outside the cluster has someone who answers there, so that silence means policy. */
-  #listenOutside(requests: readonly ProbeRequest[]): void {
-    for (const { to } of requests) {
-      const services = this.cluster.services.some((mapping) =>
-        mapping.addresses.some((address) => formatIp(address) === to),
-      );
-      if (!services && !this.lab.namespaceOf(to)) this.lab.addOutside(to);
-    }
   }
 
   async #settle(

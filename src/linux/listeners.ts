@@ -128,7 +128,7 @@ export class Listeners {
       fromLength[0] = 28;
       const length = libc().recvfrom(fd, buffer, buffer.length, MSG_DONTWAIT, fromAddress, fromLength);
       if (length < 0) return;
-      libc().sendto(fd, buffer, length, MSG_DONTWAIT | MSG_NOSIGNAL, fromAddress, fromLength[0] ?? 0);
+      libc().sendto(fd, buffer, length, MSG_DONTWAIT | MSG_NOSIGNAL, fromAddress, fromLength[0]);
     }
   }
 

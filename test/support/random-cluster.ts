@@ -161,7 +161,11 @@ export function randomCluster(seed: number, options: RandomOptions = {}): Random
 
 /** At a port that flows ask about, or just before one, so that an end which is off by one shows. */
 function rangeEnd(random: Random, first: number): number {
-  return random.pick(PORTS.flatMap((port) => [port - 1, port]).filter((port) => port > first).concat(first + 1));
+  return random.pick(
+    PORTS.flatMap((port) => [port - 1, port])
+      .filter((port) => port > first)
+      .concat(first + 1),
+  );
 }
 
 function randomLabels(random: Random): Record<string, string> {

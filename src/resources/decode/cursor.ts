@@ -186,7 +186,7 @@ function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
 
 /** A value as the API server quotes it; long ones are cut, for a message is read by people. */
 function quote(value: unknown): string {
-  const text = JSON.stringify(value) ?? "";
+  const text = (JSON.stringify(value) as string | undefined) ?? "";
   return text.length > MAX_QUOTE ? `${text.slice(0, MAX_QUOTE)}…` : text;
 }
 

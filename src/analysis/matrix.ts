@@ -18,6 +18,8 @@ export interface Matrix {
   readonly groups: readonly MatrixGroup[];
   /** By source, then destination. */
   readonly cells: readonly (readonly CellVerdict[])[];
+  /** Groups with equal numbers are made of the same units: others treat them alike, and they treat others alike. */
+  readonly kinds: readonly number[];
 }
 
 interface Row {
@@ -51,32 +53,54 @@ export function matrixOf({ units, rows }: Connectivity, byPod: boolean): Matrix 
     a.name < b.name ? -1 : a.name > b.name ? 1 : a.kind < b.kind ? -1 : 1,
   );
   for (const group of groups) group.pods.sort();
-  const cells = groups.map((from) => groups.map((to) => cellOf(from, to, rows)));
-  return { groups: groups.map(({ name, kind, pods }) => ({ name, kind, pods })), cells };
+  const numbers = new Map<string, number>();
+  const samples: Row[] = [];
+  const kinds = groups.map((group) => {
+    const key = [...group.units.keys()].sort((a, b) => a - b).join(",");
+    const known = numbers.get(key);
+    if (known !== undefined) return known;
+    numbers.set(key, samples.length);
+    samples.push(group);
+    return samples.length - 1;
+  });
+  const between = samples.map((from) => samples.map((to) => verdictBetween(from, to, rows)));
+  const cells = groups.map((from, row) =>
+    groups.map((to, column) =>
+      from === to ? verdictWithin(from, rows) : (between[kinds[row] ?? 0]?.[kinds[column] ?? 0] ?? "deny"),
+    ),
+  );
+  return { groups: groups.map(({ name, kind, pods }) => ({ name, kind, pods })), cells, kinds };
 }
 
-function cellOf(from: Row, to: Row, rows: Connectivity["rows"]): CellVerdict {
+/** Of two different groups. */
+function verdictBetween(from: Row, to: Row, rows: Connectivity["rows"]): CellVerdict {
   let allowed = false;
   let denied = false;
-  for (const [destination] of to.units) {
+  for (const destination of to.units.keys()) {
     const row = rows[destination];
-    for (const [source, count] of from.units) {
-      // The only pod of a unit has no other pod there to reach; itself it always reaches.
-      if (from === to && source === destination && count === 1) allowed ||= from.pods.length === 1;
-      else if (row && hasBit(row, source)) allowed = true;
+    for (const source of from.units.keys()) {
+      if (row && hasBit(row, source)) allowed = true;
       else denied = true;
     }
   }
   return allowed && denied ? "mixed" : allowed ? "allow" : "deny";
 }
 
-export interface MatrixClass {
-  readonly members: readonly MatrixGroup[];
-}
-
-export interface Quotient {
-  readonly classes: readonly MatrixClass[];
-  readonly cells: readonly (readonly CellVerdict[])[];
+/** Of a group's different pods. A lone pod reaches itself, as every pod does. */
+function verdictWithin(group: Row, rows: Connectivity["rows"]): CellVerdict {
+  if (group.pods.length === 1) return "allow";
+  let allowed = false;
+  let denied = false;
+  for (const destination of group.units.keys()) {
+    const row = rows[destination];
+    for (const [source, count] of group.units) {
+      // The only pod of a unit has no other pod there.
+      if (source === destination && count === 1) continue;
+      if (row && hasBit(row, source)) allowed = true;
+      else denied = true;
+    }
+  }
+  return allowed && denied ? "mixed" : allowed ? "allow" : "deny";
 }
 
 const VERDICTS: readonly CellVerdict[] = ["allow", "deny", "mixed"];
@@ -87,15 +111,17 @@ const VERDICTS: readonly CellVerdict[] = ["allow", "deny", "mixed"];
  * Two groups belong together when their rows and columns agree, with one thing to mind: each stands at its own place
  * in its row. If both places are filled with what the two say of each other, the rows are equal; so each of the three
  * verdicts is tried there. A group of several pods must say that of its own pods too.
- * Cost: groups squared.
+ * Cost: groups × kinds of groups.
  */
-export function quotient({ groups, cells }: Matrix): Quotient {
+export function quotient(matrix: Matrix): Quotient {
+  const { groups, cells } = matrix;
+  const samples = samplesOf(matrix);
   const classOf = new Map<number, number[]>();
   for (const own of VERDICTS) {
     const alike = new Map<string, number[]>();
     for (const [index, group] of groups.entries()) {
       if (group.pods.length > 1 && cells[index]?.[index] !== own) continue;
-      const key = signature(cells, index, own);
+      const key = signature(matrix, samples, index, own);
       const known = alike.get(key);
       if (known) known.push(index);
       else alike.set(key, [index]);
@@ -115,11 +141,28 @@ export function quotient({ groups, cells }: Matrix): Quotient {
   };
 }
 
-function signature(cells: Matrix["cells"], index: number, own: CellVerdict): string {
-  const letters: string[] = [];
-  for (let other = 0; other < cells.length; other++) {
-    letters.push((other === index ? own : (cells[index]?.[other] ?? "deny")).charAt(0));
-    letters.push((other === index ? own : (cells[other]?.[index] ?? "deny")).charAt(0));
+/** For each kind, up to two groups of it: one of them is never the group that is looked at. */
+function samplesOf({ kinds }: Matrix): readonly (readonly number[])[] {
+  const samples: number[][] = [];
+  for (const [index, kind] of kinds.entries()) {
+    const known = samples[kind];
+    if (!known) samples[kind] = [index];
+    else if (known.length < 2) known.push(index);
   }
-  return letters.join("");
+  return samples;
+}
+
+function signature(
+  { cells }: Matrix,
+  samples: readonly (readonly number[])[],
+  index: number,
+  own: CellVerdict,
+): string {
+  let letters = "";
+  for (const sample of samples) {
+    const other = sample.find((candidate) => candidate !== index);
+    letters += (other === undefined ? own : (cells[index]?.[other] ?? "deny")).charAt(0);
+    letters += (other === undefined ? own : (cells[other]?.[index] ?? "deny")).charAt(0);
+  }
+  return letters;
 }

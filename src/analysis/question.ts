@@ -1,6 +1,6 @@
 /** @module "Can A reach B?" in the names that people use, resolved to connections and answered by the graph. */
 import { OpError } from "../base/errors.ts";
-import { formatIp, type Ip, parseIp } from "../base/ip.ts";
+import { type Ip, parseIp } from "../base/ip.ts";
 import { verdict } from "../calc/verdict.ts";
 import { isFinished, podId } from "../policy/from-pod.ts";
 import { type Flow, type Party, PROTOCOL } from "../policy/model.ts";
@@ -240,11 +240,4 @@ function notFound(name: string, known: readonly string[]): OpError {
       ? "there are none"
       : `there are ${shown.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
   return new OpError(`nothing is called ${name}; ${hint}`, { code: "not-found", facts: { name } });
-}
-
-/** The address that a probe is sent to, for the kernel: a Service's own where there is one. */
-export function probeAddress(resolved: ResolvedQuestion): string | undefined {
-  if (resolved.service?.address) return formatIp(resolved.service.address);
-  const [flow] = resolved.flows;
-  return flow && formatIp(flow.destination.address);
 }

@@ -58,7 +58,7 @@ function run(args: readonly string[], options: RunOptions = {}): Ran {
   expect(stderr).not.toMatch(/\n\s+at /);
   expect(stderr).not.toContain("this is a bug");
   expect(status).not.toBeNull();
-  return { status, stdout: stdout ?? "", stderr };
+  return { status, stdout: options.stdout === undefined ? stdout : "", stderr };
 }
 
 function write(name: string, text: string | Uint8Array): void {

@@ -1,7 +1,15 @@
 /** @module Compiled tables broken on purpose, as functions from a table to a table: each is a mistake that a compiler could make. */
 import { PASS_MARK } from "../../src/nft/compile-rule.ts";
 import { BASE } from "../../src/nft/names.ts";
-import type { NftChain, NftField, NftRule, NftSet, NftStatement, NftTable } from "../../src/nft/table.ts";
+import type {
+  NftChain,
+  NftField,
+  NftRule,
+  NftSet,
+  NftStatement,
+  NftTable,
+  NftVerdict,
+} from "../../src/nft/table.ts";
 
 /** @param before - the same node's table before the last change of the cluster */
 export type Mutate = (table: NftTable, before: NftTable) => NftTable;
@@ -158,14 +166,15 @@ export const forgetIcmpCode: Mutate = without(
   (one) => one.kind === "compare" && (one.field === "icmp-code" || one.field === "icmp6-code"),
 );
 
+const DROP: NftVerdict = { verdict: "drop" };
+
 export const denyWithoutPolicy: Mutate = withSets((set) => {
   if (set.kind !== "verdict-map" || (set.name !== BASE.egressMap && set.name !== BASE.ingressMap)) return set;
-  return {
-    ...set,
-    elements: new Map(
-      [...set.elements].map(([key, to]) => [key, to.verdict === "accept" ? { verdict: "drop" } : to]),
-    ),
-  };
+  const closed = [...set.elements].map(([key, to]): [string, NftVerdict] => [
+    key,
+    to.verdict === "accept" ? DROP : to,
+  ]);
+  return { ...set, elements: new Map(closed) };
 });
 
 export const keepStaleElements: Mutate = withSets((set, _, before) => {

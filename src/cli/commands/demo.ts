@@ -113,6 +113,7 @@ class Demo {
     const started = performance.now();
     for (const [index, stage] of stages.entries()) await this.#stage(stage, test.steps[index - 1], index);
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    await this.#kernel?.close();
     this.#io.out("");
     if (this.#kernel) {
       const verdict =

@@ -46,13 +46,13 @@ export async function runExplain(io: Io, from: string, to: string, options: Expl
       code: "input-invalid",
     });
   }
-  const cluster = await loadCluster(io, options);
   const question: Question = {
     from,
     to,
     protocol,
     ...(options.port !== undefined && protocol !== "ICMP" && { port: parsePort(options.port) }),
   };
+  const cluster = await loadCluster(io, options);
   const result = answer(cluster, question);
   if (options.output) io.out(structured(options.output, answerData(question, result)));
   else for (const line of answerLines(question, result, paintFor(io))) io.out(line);

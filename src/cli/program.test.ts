@@ -1,0 +1,238 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { runCli } from "./testing.ts";
+
+const DEMO = fileURLToPath(new URL("../../examples/go-demo-2", import.meta.url));
+const ALL = [
+  "-f",
+  "go-demo-2.yml",
+  "-f",
+  "busybox.yml",
+  "-f",
+  "deny-all-policy.yaml",
+  "-f",
+  "go-demo-policy.yaml",
+];
+const demo = (...argv: string[]) => runCli(argv, { folder: DEMO });
+
+describe("help", () => {
+  test.each(["test", "explain", "matrix", "get", "demo", "doctor", "completion"])(
+    "tortie %s --help has examples",
+    async (name) => {
+      const { exit, out, err } = await runCli([name, "--help"]);
+      expect({ exit, err }).toEqual({ exit: 0, err: "" });
+      expect(out).toContain("Examples:");
+      expect(out).toContain(`tortie ${name}`);
+    },
+  );
+
+  test("the exit statuses are told", async () => {
+    expect((await runCli(["--help"])).out).toContain("6  two judges disagree");
+  });
+
+  test.each([
+    [["nonsense"]],
+    [["explain"]],
+    [["explain", "a", "b", "--nonsense"]],
+    [["matrix", "-o", "xml", "-f", "."]],
+    [["test", "x", "--on", "oracle"]],
+  ])("%j is refused with status 2, on stderr alone", async (argv) => {
+    const { exit, out, err } = await runCli(argv);
+    expect({ exit, out }).toEqual({ exit: 2, out: "" });
+    expect(err).not.toBe("");
+  });
+});
+
+describe("explain", () => {
+  test("exit 1 and the isolating policy for a denied connection", async () => {
+    const { exit, out } = await demo("explain", "busybox", "deploy/go-demo-2-db", "--port", "27017", ...ALL);
+    expect(exit).toBe(1);
+    expect(out.split("\n")).toEqual([
+      "default/busybox → default/go-demo-2-db-1 TCP 27017: DENIED",
+      "  egress  allowed: no policy decides the egress of default/busybox, so it is open",
+      "  ingress denied: default/go-demo-2-db-1 is isolated, and no rule of these allows it",
+      "          NetworkPolicy default/deny-all (deny-all-policy.yaml:1:1): no rules",
+    ]);
+  });
+
+  test("exit 0 for an allowed one; JSON says the same", async () => {
+    const { exit, out } = await demo(
+      "explain",
+      "busybox",
+      "go-demo-2-db",
+      "--port",
+      "27017",
+      "-o",
+      "json",
+      "-f",
+      "go-demo-2.yml",
+      "-f",
+      "busybox.yml",
+    );
+    expect(exit).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({
+      outcome: "allow",
+      verdicts: [{ to: "default/go-demo-2-db-1", allowed: true }],
+    });
+  });
+
+  test.each([
+    ["without a port", ["explain", "a", "b", "-f", "."], "which port"],
+    ["with port 0", ["explain", "a", "b", "--port", "0", "-f", "."], "not between 1 and 65535"],
+    ["with a port that is no port", ["explain", "a", "b", "--port", "8 0", "-f", "."], "is no port"],
+    ["without manifests", ["explain", "a", "b", "--port", "80"], "name files"],
+    [
+      "with an unknown protocol",
+      ["explain", "a", "b", "--port", "80", "--protocol", "QUIC", "-f", "."],
+      "unknown protocol",
+    ],
+    [
+      "with a pod that is not there",
+      ["explain", "nobody", "busybox", "--port", "80", ...ALL],
+      "nothing is called nobody",
+    ],
+  ])("%s: status 2 and what to do", async (_why, argv, message) => {
+    const { exit, out, err } = await demo(...argv);
+    expect({ exit, out }).toEqual({ exit: 2, out: "" });
+    expect(err).toContain(message);
+  });
+});
+
+describe("matrix", () => {
+  test("workloads are rows and columns", async () => {
+    const { exit, out } = await demo("matrix", "--protocol", "ICMP", ...ALL);
+    expect(exit).toBe(0);
+    expect(out.split("\n").slice(0, 4)).toEqual([
+      "   FROM \\ TO                       1  2  3",
+      "1  default/busybox                 ✓  ✕  ✕",
+      "2  default/go-demo-2-api (3 pods)  ✕  ✕  ✕",
+      "3  default/go-demo-2-db            ✕  ✕  ✓",
+    ]);
+  });
+
+  test("CSV, Markdown and JSON hold the same cells", async () => {
+    const csv = (await demo("matrix", "-o", "csv", ...ALL)).out.split("\n");
+    expect(csv[0]).toBe("from,to,verdict");
+    expect(csv).toContain("default/busybox,default/go-demo-2-db,deny");
+    expect((await demo("matrix", "-o", "md", ...ALL)).out).toContain("| default/busybox | ✓ | ✕ | ✕ |");
+    const json = JSON.parse((await demo("matrix", "-o", "json", ...ALL)).out) as { pairs: unknown[] };
+    expect(json.pairs).toHaveLength(9);
+  });
+
+  test("3,000 workloads are told in a page, by how they behave", async () => {
+    const app = (index: number): string =>
+      `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"app${index}","labels":{"app":"app${index}","tier":"t${index % 3}"}},"spec":{"containers":[{"name":"c","image":"i"}]}}`;
+    const policy = `{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy","metadata":{"name":"p"},"spec":{"podSelector":{"matchLabels":{"tier":"t0"}},"ingress":[{"from":[{"podSelector":{"matchLabels":{"tier":"t1"}}}]}]}}`;
+    const input = `{"apiVersion":"v1","kind":"List","items":[${Array.from({ length: 3_000 }, (_, index) => app(index)).join(",")},${policy}]}`;
+    const { exit, out } = await runCli(["matrix", "-f", "-"], { input });
+    expect(exit).toBe(0);
+    expect(out.split("\n").length).toBeLessThan(20);
+    expect(out).toContain("3000 workloads behave in 3 ways");
+  });
+});
+
+describe("get", () => {
+  test("policies, pods with identities, issues", async () => {
+    const { exit, out } = await demo("get", ...ALL);
+    expect(exit).toBe(0);
+    expect(out).toContain("NetworkPolicy default/deny-all");
+    expect(out).toMatch(/default\/busybox +node1 +192\.168\.0\.1 +1 +ingress/);
+    expect(out).toContain("ISSUES\nnone");
+  });
+
+  test("issues are an answer with status 2", async () => {
+    const input =
+      "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p}\nspec: {podSelector: {}, ingress: [{from: [{ipBlock: {cidr: x}}]}]}\n";
+    const { exit, out } = await runCli(["get", "issues", "-f", "-"], { input });
+    expect(exit).toBe(2);
+    expect(out).toMatch(
+      /<stdin>:4:\d+: error: NetworkPolicy default\/p: spec\.ingress\[0\]\.from\[0\]\.ipBlock\.cidr/,
+    );
+  });
+});
+
+describe("test", () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(path.join(tmpdir(), "tortie-cli."));
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  const save = (name: string, probes: string): string => {
+    const text = `apiVersion: tortie.dev/v1alpha1\nkind: ConnectivityTest\nmetadata: {name: ${name}}\nspec:\n  cluster:\n    pods:\n      - {namespace: x, name: a}\n      - {namespace: x, name: b}\n  probes:\n${probes}`;
+    writeFileSync(path.join(folder, `${name}.yaml`), text);
+    return `${name}.yaml`;
+  };
+
+  test("the walkthrough holds on the model and on the compiled ruleset", async () => {
+    expect(await demo("test", "go-demo-2.test.yaml")).toMatchObject({ exit: 0, err: "" });
+    expect(await demo("test", "go-demo-2.test.yaml", "--on", "ruleset")).toMatchObject({ exit: 0, err: "" });
+  });
+
+  test("a broken expectation: status 1, its line, and the reason", async () => {
+    const file = save(
+      "broken",
+      "    - {from: x/a, to: x/b, port: 80, expect: deny}\n    - {from: x/b, to: x/a, port: 80, expect: allow}\n",
+    );
+    const { exit, out } = await runCli(["test", file], { folder });
+    expect(exit).toBe(1);
+    expect(out).toContain("broken.yaml:10:7: x/a → x/b TCP 80: expected deny, model says allow");
+    expect(out).toContain("no policy governs it on either side");
+    expect(out.split("\n").at(-1)).toBe("1 passed, 1 failed");
+  });
+
+  test("--json is one object with every case, --junit writes XML that tells the failure", async () => {
+    const file = save("data", "    - {from: x/a, to: x/b, port: 80, expect: deny}\n");
+    const { exit, out } = await runCli(["test", file, "--json", "--junit", "report.xml"], { folder });
+    expect(exit).toBe(1);
+    expect(JSON.parse(out)).toEqual({
+      passed: 0,
+      failed: 1,
+      cases: [
+        {
+          file: "data.yaml",
+          name: "data",
+          step: "",
+          from: "x/a",
+          to: "x/b",
+          port: 80,
+          protocol: "TCP",
+          expected: "deny",
+          actual: "allow",
+          because: "no policy governs it on either side",
+          judge: "model",
+        },
+      ],
+    });
+    const xml = readFileSync(path.join(folder, "report.xml"), "utf8");
+    expect(xml).toContain('<testsuite name="data" tests="1" failures="1">');
+    expect(xml).toContain('<failure message="expected deny, got allow">');
+  });
+
+  test("a report that cannot be written is status 3", async () => {
+    const file = save("full", "    - {from: x/a, to: x/b, port: 80, expect: allow}\n");
+    const { exit, err } = await runCli(["test", file, "--junit", "/dev/full"], { folder });
+    expect(exit).toBe(3);
+    expect(err).toContain("ENOSPC");
+  });
+});
+
+test("completion scripts name every command and option", async () => {
+  for (const shell of ["bash", "zsh", "fish"]) {
+    const { exit, out } = await runCli(["completion", shell]);
+    expect(exit).toBe(0);
+    for (const word of ["explain", "matrix", "junit", "keep-going", "doctor"]) expect(out).toContain(word);
+  }
+});
+
+test("colour is only for terminals", async () => {
+  const plain = await demo("matrix", ...ALL);
+  const coloured = await runCli(["matrix", ...ALL], { folder: DEMO, colour: true });
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: colour is written with them
+  const control = /\u001b\[/;
+  expect(plain.out).not.toMatch(control);
+  expect(coloured.out).toMatch(control);
+});

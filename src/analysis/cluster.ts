@@ -14,9 +14,9 @@ import {
   planNetwork,
 } from "../network/plan.ts";
 import { fromNetworkPolicy } from "../policy/from-network-policy.ts";
-import { endpointFromPod, isFinished, podId } from "../policy/from-pod.ts";
+import { endpointFromPod, isFinished, namedPorts, podId } from "../policy/from-pod.ts";
 import type { Endpoint, Party } from "../policy/model.ts";
-import { mapService, type ServiceMapping } from "../policy/services.ts";
+import { mapService, type ServiceMapping, type ServiceTarget } from "../policy/services.ts";
 import { assumedNamespaceLabels } from "../policy/world.ts";
 import { expandWorkloads } from "../resources/apps/expand-workloads.ts";
 import type { EndpointSlice, Node, Pod, Service } from "../resources/core/types.ts";
@@ -314,11 +314,28 @@ export class Cluster {
     const services = objects.filter((object): object is Service => object.kind === "Service");
     if (services.length === 0) return [];
     const slices = objects.filter((object): object is EndpointSlice => object.kind === "EndpointSlice");
-    const endpoints = [...this.graph.endpoints.values()].map(({ endpoint }) => endpoint);
+    const targets = this.#serviceTargets();
     const families = this.plan.podNetworks.map((text): 4 | 6 => (text.includes(":") ? 6 : 4));
     return services.flatMap((service) =>
-      mapService(this.#serviceAddresses.complete(service, families), endpoints, slices),
+      mapService(this.#serviceAddresses.complete(service, families), targets, slices),
     );
+  }
+
+  /** Endpoints, and pods on the host's network at their nodes' addresses. */
+  #serviceTargets(): ServiceTarget[] {
+    const targets: ServiceTarget[] = [...this.graph.endpoints.values()].map(({ endpoint }) => endpoint);
+    for (const { key, interface: link, addresses } of this.plan.pods) {
+      const pod = link === undefined ? this.#pods.get(key) : undefined;
+      if (!pod || isFinished(pod)) continue;
+      const { namespace, labels, spec } = pod;
+      targets.push({
+        namespace,
+        labels,
+        addresses: addresses.flatMap((text) => parseIp(text) ?? []),
+        ports: namedPorts(spec),
+      });
+    }
+    return targets;
   }
 
   #indexAddresses(): Map<string, Party> {

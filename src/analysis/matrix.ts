@@ -103,6 +103,15 @@ function verdictWithin(group: Row, rows: Connectivity["rows"]): CellVerdict {
   return allowed && denied ? "mixed" : allowed ? "allow" : "deny";
 }
 
+export interface MatrixClass {
+  readonly members: readonly MatrixGroup[];
+}
+
+export interface Quotient {
+  readonly classes: readonly MatrixClass[];
+  readonly cells: readonly (readonly CellVerdict[])[];
+}
+
 const VERDICTS: readonly CellVerdict[] = ["allow", "deny", "mixed"];
 
 /**

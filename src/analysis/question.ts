@@ -127,12 +127,20 @@ function resolveService(cluster: Cluster, question: Question, name: string): Res
   const source = from.find(({ address }) => address.family === mapping.family);
   if (!source)
     return { flows: [], problem: `${question.from} has no address of the Service's family`, service };
+  if (source.kind === "outside" && service.address) {
+    return {
+      flows: [],
+      problem: "cluster addresses are translated on nodes only: nobody outside reaches them",
+      service,
+    };
+  }
   const flows = mapping.backends.map(
     (backend): Flow => ({
       source,
       destination: cluster.partyAt(backend.address),
       protocol,
-      destinationPort: backend.port,
+      // Nobody translates for a headless Service: the client's port is the connection's.
+      destinationPort: service.address ? backend.port : mapping.port,
     }),
   );
   return { flows, service };

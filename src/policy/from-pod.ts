@@ -1,7 +1,7 @@
 /** @module Translates a pod into an endpoint. */
 import { type Ip, parseIp } from "../base/ip.ts";
-import type { Pod } from "../resources/core/types.ts";
-import { type Endpoint, OPEN_PROFILE, PROTOCOL } from "./model.ts";
+import type { Pod, PodSpec } from "../resources/core/types.ts";
+import { type Endpoint, type NamedPort, OPEN_PROFILE, PROTOCOL } from "./model.ts";
 
 /** The name by which probes, explanations and tables mean a pod. */
 export function podId(pod: { readonly namespace: string; readonly name: string }): string {
@@ -11,6 +11,12 @@ export function podId(pod: { readonly namespace: string; readonly name: string }
 /** Finished pods have given their address back. @see https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/ */
 export function isFinished(pod: Pod): boolean {
   return pod.phase === "Succeeded" || pod.phase === "Failed";
+}
+
+export function namedPorts(spec: PodSpec): NamedPort[] {
+  return spec.ports.flatMap(({ name, port, protocol }) =>
+    name === undefined ? [] : [{ name, port, protocol: PROTOCOL[protocol] }],
+  );
 }
 
 /**
@@ -31,9 +37,7 @@ export function endpointFromPod(
     serviceAccount: pod.spec.serviceAccountName,
     node: placement.node,
     addresses: given.length > 0 ? given : placement.addresses,
-    ports: pod.spec.ports.flatMap(({ name, port, protocol }) =>
-      name === undefined ? [] : [{ name, port, protocol: PROTOCOL[protocol] }],
-    ),
+    ports: namedPorts(pod.spec),
     profile: OPEN_PROFILE,
     ...(pod.workload && { workload: `${pod.workload.kind}/${pod.workload.name}` }),
   };

@@ -13,6 +13,6 @@ export { fromNetworkPolicy } from "./from-network-policy.ts";
 export { endpointFromPod, podId } from "./from-pod.ts";
 export * from "./model.ts";
 export * from "./selector.ts";
-export { type Backend, mapService, type ServiceMapping } from "./services.ts";
+export { type Backend, mapService, type ServiceMapping, type ServiceTarget } from "./services.ts";
 export type * from "./verdict.ts";
 export type { World } from "./world.ts";

@@ -25,14 +25,17 @@ export interface ServiceMapping {
   readonly backends: readonly Backend[];
 }
 
-function selectedBy(selector: Readonly<Record<string, string>>, endpoint: Endpoint): boolean {
+/** A pod as a Service sees it; one on the host's network stands at its node's addresses. */
+export type ServiceTarget = Pick<Endpoint, "namespace" | "labels" | "addresses" | "ports">;
+
+function selectedBy(selector: Readonly<Record<string, string>>, endpoint: ServiceTarget): boolean {
   return Object.entries(selector).every(
     ([key, value]) => Object.hasOwn(endpoint.labels, key) && endpoint.labels[key] === value,
   );
 }
 
 /** A name resolves on each pod by itself; pods without a port of that name are no backends. */
-function targetPort(port: ServicePort, endpoint: Endpoint): number | undefined {
+function targetPort(port: ServicePort, endpoint: ServiceTarget): number | undefined {
   if (typeof port.targetPort === "number") return port.targetPort;
   const protocol = PROTOCOL[port.protocol];
   return endpoint.ports.find((named) => named.name === port.targetPort && named.protocol === protocol)?.port;
@@ -42,7 +45,7 @@ function selectedBackends(
   service: Service,
   port: ServicePort,
   family: 4 | 6,
-  endpoints: Iterable<Endpoint>,
+  endpoints: Iterable<ServiceTarget>,
 ): Backend[] {
   const { selector } = service;
   if (!selector || Object.keys(selector).length === 0) return [];
@@ -84,7 +87,7 @@ function slicedBackends(
  */
 export function mapService(
   service: Service,
-  endpoints: Iterable<Endpoint>,
+  endpoints: Iterable<ServiceTarget>,
   slices: readonly EndpointSlice[],
 ): ServiceMapping[] {
   if (service.type === "ExternalName") return [];

@@ -28,6 +28,13 @@ export function decodeProbe(cursor: Cursor): Probe | undefined {
   if (from === undefined || to === undefined || expect === undefined || protocol === BAD || port === BAD)
     return undefined;
   if (icmpType === BAD || icmpCode === BAD) return undefined;
+  if (established && protocol === "SCTP") {
+    // Kernels without SCTP sockets cannot keep an association open, so no judge could be held to the answer.
+    fields
+      .at("established")
+      .error("established-sctp", "Forbidden: may not be specified when `protocol` is SCTP");
+    return undefined;
+  }
   return {
     path: cursor.path,
     from,

@@ -1,6 +1,7 @@
 /** @module From the paths that a user gives to a cluster: read, decode, report what is wrong, refuse half an input. */
 import { Cluster, type ClusterOptions } from "../analysis/cluster.ts";
 import { OpError } from "../base/errors.ts";
+import { formatCidr, parseCidr } from "../base/ip.ts";
 import { formatIssue, type Issue } from "../base/issue.ts";
 import { decodeTexts, type LoadResult } from "../resources/load.ts";
 import type { KubernetesObject } from "../resources/object.ts";
@@ -11,6 +12,8 @@ import { readInputs } from "./read-files.ts";
 export interface InputOptions {
   readonly filename: readonly string[];
   readonly namespace?: string;
+  /** Where pods get addresses: at most one CIDR a family. */
+  readonly podCidr?: readonly string[];
   /** Answer from what could be read; policies with errors isolate what they select. */
   readonly keepGoing?: boolean;
 }
@@ -51,19 +54,43 @@ export function reportIssues(io: Io, issues: readonly Issue[], keepGoing: boolea
 export async function loadCluster(io: Io, options: InputOptions): Promise<Cluster> {
   const { objects } = await loadObjects(io, options);
   const namespace = options.namespace === undefined ? {} : { defaultNamespace: options.namespace };
-  const cluster = new Cluster({ ...clusterOptions(objects), ...namespace });
+  const cluster = new Cluster({ ...clusterOptions(objects, options), ...namespace });
   cluster.apply(objects);
   cluster.sync();
   return cluster;
 }
 
-/** Pods get IPv6 addresses too when anything in the input speaks of one. */
+const DEFAULT_POD_NETWORK: Readonly<Record<4 | 6, string>> = { 4: "192.168.0.0/16", 6: "fd00:10:244::/64" };
+
+/**
+ * The pod network: what the user asks for, at most one CIDR a family; else the default. Pods get IPv6 addresses too when
+ * anything in the input speaks of one.
+ * @throws OpError `input-invalid`
+ */
 export function clusterOptions(
   objects: readonly KubernetesObject[],
-  alsoSpokenOf: readonly string[] = [],
+  options: { readonly podCidr?: readonly string[]; readonly spokenOf?: readonly string[] } = {},
 ): ClusterOptions {
-  const ipv6 = alsoSpokenOf.some((text) => text.includes(":")) || objects.some(speaksOfIpv6);
-  return { podNetworks: ipv6 ? ["192.168.0.0/16", "fd00:10:244::/64"] : ["192.168.0.0/16"] };
+  const asked = new Map<4 | 6, string>();
+  for (const text of options.podCidr ?? []) {
+    const parsed = parseCidr(text);
+    if (!parsed || parsed.hostBits) {
+      throw new OpError(
+        `--pod-cidr ${text}: not a CIDR${parsed ? `; did you mean ${formatCidr(parsed.cidr)}?` : ""}`,
+        {
+          code: "input-invalid",
+        },
+      );
+    }
+    const { family } = parsed.cidr;
+    if (asked.has(family))
+      throw new OpError(`--pod-cidr: two for IPv${family}; one for each family`, { code: "input-invalid" });
+    asked.set(family, text);
+  }
+  const ipv6 =
+    asked.has(6) || options.spokenOf?.some((text) => text.includes(":")) || objects.some(speaksOfIpv6);
+  const families: readonly (4 | 6)[] = ipv6 ? [4, 6] : [4];
+  return { podNetworks: families.map((family) => asked.get(family) ?? DEFAULT_POD_NETWORK[family]) };
 }
 
 function speaksOfIpv6(object: KubernetesObject): boolean {

@@ -79,6 +79,25 @@ describe("explain", () => {
     });
   });
 
+  test("--pod-cidr says where pods get addresses", async () => {
+    const { out } = await demo(
+      "get",
+      "pods",
+      "--pod-cidr",
+      "10.244.0.0/16",
+      "--pod-cidr",
+      "fd00:1::/64",
+      ...ALL,
+    );
+    expect(out).toMatch(/default\/busybox +node1 +10\.244\.0\.1,fd00:1::1 /);
+  });
+
+  test.each(["10.0.0.1/8", "x", "10.0.0.0/33"])("--pod-cidr %s is refused", async (cidr) => {
+    const { exit, err } = await demo("matrix", "--pod-cidr", cidr, ...ALL);
+    expect(exit).toBe(2);
+    expect(err).toContain("--pod-cidr");
+  });
+
   test.each([
     ["without a port", ["explain", "a", "b", "-f", "."], "which port"],
     ["with port 0", ["explain", "a", "b", "--port", "0", "-f", "."], "not between 1 and 65535"],

@@ -13,6 +13,7 @@ Exit status:
   4  the kernel is needed and cannot be used here (see tortie doctor)
   5  the kernel refused something
   6  two judges disagree: a fault of tortie's, please report it
+  70 a fault of tortie's own, with its stack
   130 interrupted`;
 
 interface Shared {
@@ -32,6 +33,12 @@ function withInput(command: Command): Command {
       [],
     )
     .option("-n, --namespace <name>", "namespace of objects that name none", "default")
+    .option(
+      "--pod-cidr <cidr>",
+      "where pods get addresses, one for each family (default 192.168.0.0/16)",
+      collect,
+      [],
+    )
     .option("--keep-going", "answer from what could be read; what is broken fails closed");
 }
 
@@ -71,6 +78,12 @@ export async function runProgram(io: Io, argv: readonly string[]): Promise<numbe
     .addOption(output("json", "yaml"))
     .option("--junit <file>", "write JUnit XML too")
     .option("-v, --verbose", "tell cases that passed as well, with reasons")
+    .option(
+      "--pod-cidr <cidr>",
+      "where pods get addresses, one for each family (default 192.168.0.0/16)",
+      collect,
+      [],
+    )
     .option("--keep-going", "test what could be read; what is broken fails closed")
     .addHelpText(
       "after",
@@ -144,6 +157,12 @@ export async function runProgram(io: Io, argv: readonly string[]): Promise<numbe
     .description("play a walkthrough: manifests in, real packets out, step by step")
     .option("--list", "list the walkthroughs")
     .addOption(new Option("--on <judge>", "who judges beside the model").choices(["model", "kernel"]))
+    .option(
+      "--pod-cidr <cidr>",
+      "where pods get addresses, one for each family (default 192.168.0.0/16)",
+      collect,
+      [],
+    )
     .option("--manifests", "print the manifests that the walkthrough applies")
     .addHelpText("after", example("tortie demo", "tortie demo go-demo-2 --on model", "tortie demo --list"))
     .action((name: string, options: object) =>

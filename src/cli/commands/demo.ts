@@ -22,6 +22,7 @@ export interface DemoOptions {
   readonly list?: boolean;
   readonly on?: "model" | "kernel";
   readonly manifests?: boolean;
+  readonly podCidr?: readonly string[];
 }
 
 /** The package's own examples: beside `dist/` once built, beside `src/` in the repository. */
@@ -74,7 +75,7 @@ export async function runDemo(io: Io, name: string, options: DemoOptions): Promi
   const kernel =
     problem === undefined ? new (await import("../../lab/kernel-judge.ts")).KernelJudge() : undefined;
   try {
-    return await new Demo(io, paint, loaded, kernel).play();
+    return await new Demo(io, paint, loaded, kernel, options).play();
   } finally {
     await kernel?.close();
   }
@@ -97,13 +98,13 @@ class Demo {
   #disagreed = 0;
   #packets = 0;
 
-  constructor(io: Io, paint: Paint, loaded: LoadedTest, kernel: Judge | undefined) {
+  constructor(io: Io, paint: Paint, loaded: LoadedTest, kernel: Judge | undefined, options: DemoOptions) {
     this.#io = io;
     this.#paint = paint;
     this.#loaded = loaded;
     this.#kernel = kernel;
     this.#cluster = new Cluster(
-      clusterOptions([...loaded.manifests, ...[...loaded.applied.values()].flat()]),
+      clusterOptions([...loaded.manifests, ...[...loaded.applied.values()].flat()], options),
     );
   }
 

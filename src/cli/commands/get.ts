@@ -77,7 +77,7 @@ export async function runGet(io: Io, word: string | undefined, options: GetOptio
     texts,
     options.namespace === undefined ? {} : { defaultNamespace: options.namespace },
   );
-  const cluster = new Cluster(clusterOptions(loaded.objects));
+  const cluster = new Cluster(clusterOptions(loaded.objects, options));
   cluster.apply(loaded.objects);
   cluster.sync();
   const policies = policyData(cluster);

@@ -29,6 +29,7 @@ export interface TestOptions {
   readonly junit?: string;
   readonly keepGoing?: boolean;
   readonly verbose?: boolean;
+  readonly podCidr?: readonly string[];
 }
 
 const CHOICES: readonly JudgeChoice[] = ["model", "ruleset", "kernel", "all"];
@@ -142,9 +143,13 @@ function located(error: unknown, test: ConnectivityTest, at: string): unknown {
 export async function playTest(
   loaded: LoadedTest,
   judges: readonly Judge[],
-  onStage?: (stage: string, cases: number) => void,
+  options: {
+    readonly podCidr?: readonly string[];
+    readonly onStage?: (stage: string, cases: number) => void;
+  } = {},
 ): Promise<TestRun> {
   const { test, manifests, applied } = loaded;
+  const podCidr = options.podCidr ?? [];
   const objects = [...manifests, ...[...applied.values()].flat()];
   const spokenOf = [
     ...test.cluster.pods.flatMap(({ ips }) => ips),
@@ -152,8 +157,8 @@ export async function playTest(
   ];
   try {
     return await runStages(planStages(test, { manifests, applied }), judges, {
-      cluster: clusterOptions(objects, spokenOf),
-      onStage: (stage, cases) => onStage?.(stage.name, cases),
+      cluster: clusterOptions(objects, { spokenOf, podCidr }),
+      onStage: (stage, cases) => options.onStage?.(stage.name, cases),
     });
   } catch (error) {
     throw located(error, test, error instanceof OpError ? String(error.facts["path"] ?? "") : "");
@@ -173,11 +178,13 @@ export async function runTest(io: Io, paths: readonly string[], options: TestOpt
   for (const [index, loaded] of tests.entries()) {
     const judges = await makeJudges(names);
     try {
-      const run = await playTest(loaded, judges, (stage, cases) =>
-        io.progress(
-          `${index + 1}/${tests.length} ${loaded.file}${stage ? `: ${stage}` : ""} (${cases} probes)`,
-        ),
-      );
+      const run = await playTest(loaded, judges, {
+        ...(options.podCidr && { podCidr: options.podCidr }),
+        onStage: (stage, count) =>
+          io.progress(
+            `${index + 1}/${tests.length} ${loaded.file}${stage ? `: ${stage}` : ""} (${count} probes)`,
+          ),
+      });
       results.push({ file: loaded.file, name: loaded.test.name, run, test: loaded.test });
     } finally {
       for (const judge of judges) await judge.close();

@@ -16,7 +16,8 @@ function escapeXml(text: string): string {
 /** @see https://github.com/testmoapp/junitxml */
 export function junit(results: readonly FileResult[]): string {
   const suites = results.map(({ file, name, run }) => {
-    const failures = run.cases.filter(({ passed }) => !passed).length + run.disagreements.length;
+    const failures =
+      run.cases.filter(({ passed }) => !passed).length + run.disagreements.length + run.faults.length;
     const cases = run.cases.map((entry) => {
       const title = escapeXml(
         `${entry.step === "" ? "" : `${entry.step}: `}${caseTitle(entry)} on ${entry.judge}`,
@@ -31,7 +32,11 @@ export function junit(results: readonly FileResult[]): string {
       const message = escapeXml(answers.map(({ judge, actual }) => `${judge} says ${actual}`).join(", "));
       return `    <testcase classname="${escapeXml(name)}" name="${title}" file="${escapeXml(file)}"><failure message="${message}"/></testcase>`;
     });
-    const all = [...cases, ...disagreements];
+    const faults = run.faults.map(({ step, judge, fault }) => {
+      const title = escapeXml(`${step === "" ? "" : `${step}: `}${judge} holds what it should`);
+      return `    <testcase classname="${escapeXml(name)}" name="${title}" file="${escapeXml(file)}"><failure message="${escapeXml(fault)}"/></testcase>`;
+    });
+    const all = [...cases, ...disagreements, ...faults];
     return `  <testsuite name="${escapeXml(name)}" tests="${all.length}" failures="${failures}">\n${all.join("\n")}\n  </testsuite>`;
   });
   return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n${suites.join("\n")}\n</testsuites>\n`;

@@ -23,6 +23,8 @@ export interface Judge {
   open(question: Question): boolean | Promise<boolean>;
   /** Whether a connection opened before still carries data. */
   check(question: Question): Observation | Promise<Observation>;
+  /** Whether what the judge holds is what it should hold; where not, what differs, in words. Asked after each stage. */
+  audit?(): readonly string[] | Promise<readonly string[]>;
   close(): void | Promise<void>;
 }
 

@@ -35,9 +35,17 @@ export interface Disagreement {
   }[];
 }
 
+/** What a judge holds is not what it should hold: the kernel's table, read back, differs from the wanted one. */
+export interface Fault {
+  readonly step: string;
+  readonly judge: JudgeName;
+  readonly fault: string;
+}
+
 export interface TestRun {
   readonly cases: readonly CaseResult[];
   readonly disagreements: readonly Disagreement[];
+  readonly faults: readonly Fault[];
 }
 
 /** @param onStage - told before each stage is asked, for progress */
@@ -52,6 +60,7 @@ export async function runStages(
   const cluster = new Cluster(options.cluster);
   const cases: CaseResult[] = [];
   const disagreements: Disagreement[] = [];
+  const faults: Fault[] = [];
   const opened = new Map<Judge, Set<string>>(judges.map((judge) => [judge, new Set()]));
   for (const [index, stage] of stages.entries()) {
     stage.change(cluster);
@@ -62,11 +71,13 @@ export async function runStages(
     for (const judge of judges) {
       await judge.follow(cluster, change);
       answers.set(judge, await observe(judge, asked));
+      for (const fault of (await judge.audit?.()) ?? [])
+        faults.push({ step: stage.name, judge: judge.name, fault });
       await openForLater(judge, opened.get(judge) ?? new Set(), stages.slice(index + 1));
     }
     collect(stage, asked, answers, cases, disagreements);
   }
-  return { cases, disagreements };
+  return { cases, disagreements, faults };
 }
 
 async function observe(judge: Judge, cases: readonly TestCase[]): Promise<Observation[]> {

@@ -12,8 +12,10 @@ import { familiesOf } from "../judges/ruleset-judge.ts";
 import type { ConnectionHandle } from "../linux/flows.ts";
 import { Lab } from "../linux/lab.ts";
 import type { ListenPort } from "../linux/listeners.ts";
+import { canonicalTable } from "../linux/nft-canonical.ts";
 import type { ProbeProtocol, ProbeRequest, ProbeResult } from "../linux/probe.ts";
 import { POD_INTERFACE_PREFIX, podInterfaceName } from "../network/interface-name.ts";
+import { changedPlaces, diffTables } from "../nft/diff.ts";
 import { NodeRuleset } from "../nft/node-ruleset.ts";
 import type { NftTable } from "../nft/table.ts";
 import type { Party } from "../policy/model.ts";
@@ -115,6 +117,13 @@ export class KernelJudge implements Judge {
   get cluster(): Cluster {
     if (!this.#cluster) throw new OpError("no cluster was given yet", { code: "kernel-unavailable" });
     return this.#cluster;
+  }
+
+  /** Reads every node's table back from the kernel and holds it against the wanted one. */
+  audit(): readonly string[] {
+    return this.tables().flatMap(({ node, wanted, actual }) =>
+      changedPlaces(diffTables(actual, canonicalTable(wanted))).map((place) => `${node}: ${place}`),
+    );
   }
 
   /** What each node's kernel should have, and what it has. */

@@ -18,8 +18,11 @@ export class TableEditor {
   /** Elements touched since the last commit, of sets that were there then: what they were. */
   readonly #elementsBefore = new Map<string, Map<NftKey, NftVerdict | true | undefined>>();
 
-  constructor(name: string) {
+  /** @param committed - what is there already; nothing where left out */
+  constructor(name: string, committed?: NftTable) {
     this.#name = name;
+    for (const set of committed?.sets.values() ?? []) this.#sets.set(set.name, editable(set));
+    for (const chain of committed?.chains.values() ?? []) this.#chains.set(chain.name, chain);
   }
 
   get table(): NftTable {
@@ -162,6 +165,12 @@ export class TableEditor {
   }
 }
 
+function editable(set: NftSet): EditableSet | EditableMap {
+  return set.kind === "set"
+    ? { ...set, elements: new Set(set.elements) }
+    : { ...set, elements: new Map(set.elements) };
+}
+
 function withoutElements(set: NftSet): NftSet {
   return set.kind === "set" ? { ...set, elements: new Set() } : { ...set, elements: new Map() };
 }
@@ -172,9 +181,17 @@ function sameElement(a: NftVerdict | true | undefined, b: NftVerdict | true | un
   return a.verdict === b.verdict && ("chain" in a ? a.chain : "") === ("chain" in b ? b.chain : "");
 }
 
-/** Rules are small plain data; equal text is equal rules. */
+/** Rules are small plain data; equal text is equal rules, once their keys stand in one order. */
 function sameRules(a: NftChain, b: NftChain): boolean {
-  return a.rules === b.rules || JSON.stringify(a.rules) === JSON.stringify(b.rules);
+  return a.rules === b.rules || orderedText(a.rules) === orderedText(b.rules);
+}
+
+function orderedText(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) =>
+    typeof inner === "object" && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([x], [y]) => (x < y ? -1 : 1)))
+      : inner,
+  );
 }
 
 function targets(chain: NftChain): string[] {

@@ -191,7 +191,7 @@ export async function runTest(io: Io, paths: readonly string[], options: TestOpt
     }
   }
   await writeResults(io, results, options);
-  if (results.some(({ run }) => run.disagreements.length > 0)) return 6;
+  if (results.some(({ run }) => run.disagreements.length > 0 || run.faults.length > 0)) return 6;
   return results.some(({ run }) => run.cases.some(({ passed }) => !passed)) ? 1 : 0;
 }
 
@@ -239,13 +239,23 @@ function resultData(results: readonly FileResult[]): unknown {
   const disagreements = results.flatMap(({ file, name, run }) =>
     run.disagreements.map((entry) => ({ file, name, ...entry })),
   );
-  return { passed: cases.length - failed, failed, cases, ...(disagreements.length > 0 && { disagreements }) };
+  const faults = results.flatMap(({ file, name, run }) =>
+    run.faults.map((entry) => ({ file, name, ...entry })),
+  );
+  return {
+    passed: cases.length - failed,
+    failed,
+    cases,
+    ...(disagreements.length > 0 && { disagreements }),
+    ...(faults.length > 0 && { faults }),
+  };
 }
 
 function tellFile(io: Io, { file, name, run, test }: FileResult, verbose: boolean): void {
   const paint = paintFor(io);
   const failed = run.cases.filter(({ passed }) => !passed);
-  const sign = failed.length === 0 && run.disagreements.length === 0 ? paint.good("✓") : paint.bad("✕");
+  const sound = failed.length === 0 && run.disagreements.length === 0 && run.faults.length === 0;
+  const sign = sound ? paint.good("✓") : paint.bad("✕");
   io.out(
     `${sign} ${name} ${paint.dim(`(${file}: ${run.cases.length - failed.length} of ${run.cases.length})`)}`,
   );
@@ -258,6 +268,9 @@ function tellFile(io: Io, { file, name, run, test }: FileResult, verbose: boolea
       `  ${head} ${place}${step}${caseTitle(entry)}: expected ${entry.expected}, ${entry.judge} says ${entry.actual}`,
     );
     io.out(paint.dim(`      ${entry.because}`));
+  }
+  for (const { step, judge, fault } of run.faults) {
+    io.out(paint.bad(`  ! the ${judge} does not hold what it should${step ? ` in ${step}` : ""}: ${fault}`));
   }
   for (const { step, from, to, answers } of run.disagreements) {
     io.out(

@@ -40,14 +40,12 @@ async function load(file: string): Promise<readonly LoadedTest[]> {
 /**
  * Plays one file before all judges at once.
  * @param judges - new ones; closed when this ends
- * @param after - looks at the judges once everything was asked
  * @returns what is wrong, a line each, nothing when all is well: errors in the file, answers against the expectation,
- *   judges that disagree
+ *   judges that disagree, kernel tables that read back otherwise than wanted
  */
 export async function playCorpusFile(
   { file }: CorpusFile,
   makeJudges: () => Promise<readonly Judge[]>,
-  after: (judges: readonly Judge[]) => readonly string[] = () => [],
 ): Promise<string[]> {
   const problems: string[] = [];
   for (const loaded of await load(file)) {
@@ -56,7 +54,7 @@ export async function playCorpusFile(
     if (problems.length > 0) return problems;
     const judges = await makeJudges();
     try {
-      const { cases, disagreements } = await playTest(loaded, judges);
+      const { cases, disagreements, faults } = await playTest(loaded, judges);
       if (cases.length === 0) problems.push("nothing is asked");
       for (const entry of cases.filter(({ passed }) => !passed)) {
         const line = test.source.locate(entry.path)?.line;
@@ -71,7 +69,8 @@ export async function playCorpusFile(
           .join("; ");
         problems.push(`the judges disagree${step === "" ? "" : ` in ${step}`} on ${from} -> ${to}: ${said}`);
       }
-      problems.push(...after(judges));
+      for (const { step, judge, fault } of faults)
+        problems.push(`${judge}${step === "" ? "" : ` in ${step}`}: ${fault}`);
     } finally {
       for (const judge of judges) await judge.close();
     }

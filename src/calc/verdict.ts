@@ -6,7 +6,7 @@
  */
 import { cidrContains } from "../base/ip.ts";
 import { exemption, matchesPacket, matchPorts, netsMatch } from "../policy/evaluate.ts";
-import type { Direction, EntityMatch, Flow, Party, PortMatch } from "../policy/model.ts";
+import type { Direction, Flow, Party, PortMatch } from "../policy/model.ts";
 import type { DirectionVerdict, RuleMatch, Verdict } from "../policy/verdict.ts";
 import type { PolicyGraph } from "./graph.ts";
 import type { CompiledRule, Identity, SelectorState } from "./types.ts";
@@ -77,49 +77,31 @@ function directionVerdict(
 }
 
 /** @returns undefined: no match; the port entry that matched; "any" where the rule names no ports */
-function matchCompiled(
-  compiled: CompiledRule,
-  { flow, source, destination }: Sides,
-): PortMatch | "any" | undefined {
+function matchCompiled(compiled: CompiledRule, sides: Sides): PortMatch | "any" | undefined {
+  const { flow, source, destination } = sides;
   const { match } = compiled.rule;
   if (!matchesPacket(match, flow)) return undefined;
-  const bySource = matchSide(
-    match.source,
-    compiled.sourceSelector,
-    compiled.sourceNotSelector,
-    flow.source,
-    source,
-    flow.sourcePort,
-    flow.protocol,
-  );
-  if (bySource === undefined) return undefined;
-  const byDestination = matchSide(
-    match.destination,
-    compiled.destinationSelector,
-    compiled.destinationNotSelector,
-    flow.destination,
-    destination,
-    flow.destinationPort,
-    flow.protocol,
-  );
-  if (byDestination === undefined) return undefined;
-  return byDestination === "any" ? bySource : byDestination;
-}
-
-function matchSide(
-  match: EntityMatch,
-  selector: SelectorState | undefined,
-  notSelector: SelectorState | undefined,
-  party: Party,
-  identity: Identity | undefined,
-  port: number | undefined,
-  protocol: number,
-): PortMatch | "any" | undefined {
-  if (selector && !covers(selector, party, identity)) return undefined;
-  if (notSelector && covers(notSelector, party, identity)) return undefined;
-  if (!netsMatch(match, party.address)) return undefined;
-  const ports = matchPorts(match, party, port, protocol);
-  return ports && (ports.port ?? "any");
+  if (compiled.sourceSelector && !covers(compiled.sourceSelector, flow.source, source)) return undefined;
+  if (compiled.sourceNotSelector && covers(compiled.sourceNotSelector, flow.source, source)) return undefined;
+  if (compiled.destinationSelector && !covers(compiled.destinationSelector, flow.destination, destination)) {
+    return undefined;
+  }
+  if (
+    compiled.destinationNotSelector &&
+    covers(compiled.destinationNotSelector, flow.destination, destination)
+  ) {
+    return undefined;
+  }
+  if (
+    !netsMatch(match.source, flow.source.address) ||
+    !netsMatch(match.destination, flow.destination.address)
+  ) {
+    return undefined;
+  }
+  const bySource = matchPorts(match.source, flow.source, flow.sourcePort, flow.protocol);
+  const byDestination =
+    bySource && matchPorts(match.destination, flow.destination, flow.destinationPort, flow.protocol);
+  return byDestination && (byDestination.port ?? bySource.port ?? "any");
 }
 
 function covers(selector: SelectorState, party: Party, identity: Identity | undefined): boolean {

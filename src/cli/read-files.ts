@@ -53,15 +53,21 @@ const MANIFEST = /\.(?:ya?ml|json)$/i;
  */
 export async function readInputs(paths: readonly string[], options: ReadOptions = {}): Promise<InputText[]> {
   const reader = new InputReader(options);
-  const names = new Map<string, string>();
+  const names = new Map<string, { file: string; scanned: boolean }>();
   for (const name of paths) {
     for (const file of await reader.find(name)) {
       const key = file === STDIN ? STDIN : path.resolve(reader.folder, file);
-      if (!names.has(key)) names.set(key, file);
+      const scanned = file !== name && file !== STDIN;
+      // A file that is also named by itself is meant, wherever else it was found.
+      const known = names.get(key);
+      if (!known) names.set(key, { file, scanned });
+      else if (!scanned) names.set(key, { ...known, scanned });
     }
   }
   const texts: InputText[] = [];
-  for (const file of names.values()) texts.push({ file, text: await reader.read(file) });
+  for (const { file, scanned } of names.values()) {
+    texts.push({ file, text: await reader.read(file), ...(scanned && { scanned }) });
+  }
   return texts;
 }
 

@@ -1,22 +1,16 @@
 /** @module Numbers of the kernel's ABI that several files need, under their kernel names. Same on x86-64 and arm64. */
 
 // asm-generic/errno*.h
-export const EPERM = 1;
-export const ENOENT = 2;
 export const EINTR = 4;
 export const EAGAIN = 11;
 export const EINVAL = 22;
-export const EACCES = 13;
 export const EADDRINUSE = 98;
-export const ENETUNREACH = 101;
 export const ENOBUFS = 105;
 export const EPROTO = 71;
 export const ENOPROTOOPT = 92;
 export const EMSGSIZE = 90;
-export const ETIMEDOUT = 110;
 export const ECONNRESET = 104;
 export const ECONNREFUSED = 111;
-export const EHOSTUNREACH = 113;
 export const EINPROGRESS = 115;
 
 // linux/sched.h

@@ -123,11 +123,6 @@ export function koffiProblem(): string | undefined {
   }
 }
 
-/** Whether calls into libc work on this machine. */
-export function koffiLoadable(): boolean {
-  return koffiProblem() === undefined;
-}
-
 /** The errno of the last libc call. */
 export function errno(): number {
   return load().koffi.errno();

@@ -5,7 +5,7 @@
  * `setns` moves the calling thread. All our calls are made on Node's main thread inside one synchronous window, so no
  * other JavaScript ever sees a foreign namespace. libuv's worker threads never move.
  */
-import { closeSync, fstatSync, openSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { BugError, OpError } from "../base/errors.ts";
 import { CLONE_NEWNET } from "./constants.ts";
 import { checked, libc } from "./libc.ts";
@@ -36,11 +36,6 @@ export function homeNetns(): Netns {
   if (!home && entered) throw new BugError("home namespace asked for from inside another one");
   home ??= openCurrent("home");
   return home;
-}
-
-/** Namespaces are equal when their inodes are. */
-export function netnsInode(ns: Netns): number {
-  return fstatSync(ns.fd).ino;
 }
 
 /** A new, empty namespace: loopback is down, and every sysctl is at its default. The caller closes it. */

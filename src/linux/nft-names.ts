@@ -103,7 +103,6 @@ export const NFTA_LIMIT_FLAGS = 5;
 export const NFTA_COUNTER_BYTES = 1;
 export const NFTA_COUNTER_PACKETS = 2;
 export const NFTA_LOG_PREFIX = 2;
-export const NFTA_LOG_LEVEL = 5;
 export const NFTA_REJECT_TYPE = 1;
 export const NFTA_REJECT_ICMP_CODE = 2;
 export const NFTA_NAT_TYPE = 1;

@@ -17,9 +17,6 @@ import { RawSockets } from "./raw-sockets.ts";
 import type { QueuedError } from "./sockets.ts";
 import { queuedError, resetOnClose } from "./sockets.ts";
 
-export type { ConnectionHandle } from "./flows.ts";
-export type { ProbeOutcome, ProbeProtocol, ProbeRequest, ProbeResult, ProbeSource } from "./probe.ts";
-
 /** In flight at once; each has a file. The hard limit of files can be as low as 4,096. */
 const CONCURRENCY = 1024;
 const TICK_MS = 10;

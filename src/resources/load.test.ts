@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { formatIssue } from "../base/issue.ts";
 import { decodeTexts, decodeValue, type LoadResult } from "./load.ts";
 import { NO_SOURCE } from "./source.ts";
@@ -253,4 +253,26 @@ spec:
   expect(issues).toEqual([]);
   expect(objects[9_999]?.source.locate("spec.ingress[0].ports[0]")).toMatchObject({ line: 9_999 * 15 + 15 });
   process.stdout.write(`10,000 manifests, ${text.length} characters: ${Math.round(tookMs)} ms\n`);
+});
+
+describe("a file found in a folder", () => {
+  const load = (text: string) => decodeTexts([{ file: "f.yaml", text, scanned: true }]);
+
+  test.each([
+    ["a docker-compose file", "services: {web: {image: i}}\n"],
+    ["a chart's values", "replicas: 3\n"],
+    ["a list", "- a\n"],
+  ])("%s is passed over with a warning", (_why, text) => {
+    expect(load(text).issues).toMatchObject([
+      { code: "not-kubernetes", severity: "warning", position: { line: 1 } },
+    ]);
+  });
+
+  test.each([
+    ["a kind without a version", "kind: NetworkPolicy\n", "missing-kind"],
+    ["a version without a kind", "apiVersion: v1\n", "missing-kind"],
+    ["what cannot be read at all", "a: [\n", "yaml-syntax"],
+  ])("%s is an error all the same, for a policy may hide in it", (_why, text, code) => {
+    expect(load(text).issues).toMatchObject([{ code, severity: "error" }]);
+  });
 });

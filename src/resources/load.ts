@@ -32,15 +32,23 @@ export interface InputText {
   /** The name that positions carry. */
   readonly file: string;
   readonly text: string;
+  /**
+   * Found in a folder or by a glob, not named by itself: what is no Kubernetes object in it (a docker-compose file, a
+   * chart's values) is passed over with a warning instead of an error.
+   */
+  readonly scanned?: boolean;
 }
 
 /** Reads all objects of all files. Never throws for what is in them: that is told in issues. */
 export function decodeTexts(files: Iterable<InputText>, options: LoadOptions = {}): LoadResult {
   const loader = new Loader(options);
-  for (const { file, text } of files) {
+  for (const { file, text, scanned } of files) {
     const { documents, issues } = parseDocuments(file, text);
     loader.addIssues(issues);
-    for (const { value, source } of documents) loader.addValue(value, source);
+    for (const { value, source } of documents) {
+      if (scanned && !isTyped(value)) loader.passOverForeign(source);
+      else loader.addValue(value, source);
+    }
   }
   return loader.finish();
 }
@@ -53,6 +61,11 @@ export function decodeValue(value: unknown, source: Source, options: LoadOptions
   const loader = new Loader(options);
   loader.addValue(value, source);
   return loader.finish();
+}
+
+/** Half an object (a kind without a version) is a mistake; nothing of one is another program's file. */
+function isTyped(value: unknown): boolean {
+  return typeof value === "object" && value !== null && ("apiVersion" in value || "kind" in value);
 }
 
 class Loader {
@@ -74,6 +87,17 @@ class Loader {
   /** One by one: a file may have more issues than a call may have arguments. */
   addIssues(issues: readonly Issue[]): void {
     for (const issue of issues) this.issues.push(issue);
+  }
+
+  passOverForeign(source: Source): void {
+    const report = new Report(source);
+    report.warn({
+      code: "not-kubernetes",
+      path: "",
+      message: "not a Kubernetes object, passed over: it has neither apiVersion nor kind",
+    });
+    this.addIssues(report.issues);
+    this.#ignored++;
   }
 
   addValue(value: unknown, source: Source): void {

@@ -107,7 +107,7 @@ describe.skipIf(!available())("the command with real packets", () => {
     });
     let text = "";
     for (const stream of [child.stdout, child.stderr])
-      stream?.on("data", (data: Buffer) => (text += String(data)));
+      stream.on("data", (data: Buffer) => (text += String(data)));
     const ended = new Promise<{ status: number | null; signal: string | null }>((resolve) => {
       child.on("close", (status, signal) => resolve({ status, signal }));
     });

@@ -338,3 +338,9 @@ test.each([
 ] as const)("%s is refused in the API server's words", (spec, words) => {
   expect(message(spec)).toBe(words);
 });
+
+test("a misspelt field of a rule is told with what the rule says without it", () => {
+  const { issues } = decode("{podSelector: {}, ingress: [{form: [{podSelector: {}}], ports: [{port: 80}]}]}");
+  expect(issues).toEqual(["warning unknown-field spec.ingress[0].form", "warning wide-rule spec.ingress[0]"]);
+  expect(decode("{podSelector: {}, ingress: [{}]}").issues).toEqual([]);
+});

@@ -93,7 +93,20 @@ function decodeRule(cursor: Cursor, direction: keyof typeof RULE): NetworkPolicy
   }
   const fields = cursor.fields(RULE[direction].fields);
   if (fields === BAD || fields === undefined) return undefined;
-  const peers = decodeList(fields.at(RULE[direction].peers), decodePeer);
+  const { fields: known, peers: peersField } = RULE[direction];
+  const isMisspelt = fields.entries().some(([name]) => !known.has(name));
+  for (const [field, meaning] of [
+    [peersField, "every peer"],
+    ["ports", "every port"],
+  ] as const) {
+    if (!isMisspelt || !fields.at(field).isAbsent) continue;
+    // The API server drops what it does not know, and what is left says more than its author meant.
+    cursor.warn(
+      "wide-rule",
+      `the API server ignores unknown fields, so without \`${field}\` this rule allows ${meaning}`,
+    );
+  }
+  const peers = decodeList(fields.at(peersField), decodePeer);
   const ports = decodeList(fields.at("ports"), decodePort);
   return peers === BAD || ports === BAD ? undefined : { path: cursor.path, peers, ports };
 }

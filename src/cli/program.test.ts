@@ -19,7 +19,7 @@ const ALL = [
 const demo = (...argv: string[]) => runCli(argv, { folder: DEMO });
 
 describe("help", () => {
-  test.each(["test", "explain", "matrix", "get", "demo", "doctor", "completion"])(
+  test.each(["test", "explain", "matrix", "get", "ruleset", "demo", "doctor", "completion"])(
     "tortie %s --help has examples",
     async (name) => {
       const { exit, out, err } = await runCli([name, "--help"]);
@@ -151,6 +151,14 @@ describe("matrix", () => {
     expect(out.split("\n").length).toBeLessThan(20);
     expect(out).toContain("3000 workloads behave in 3 ways");
   });
+});
+
+test("ruleset prints the node's table, and refuses a node that is not there", async () => {
+  const { exit, out } = await demo("ruleset", "node2", ...ALL);
+  expect(exit).toBe(0);
+  expect(out).toMatch(/^table inet tortie\ndelete table inet tortie\ntable inet tortie \{/);
+  expect(out).toContain("chain in/NetworkPolicy/default/deny-all {");
+  expect(await demo("ruleset", "node9", ...ALL)).toMatchObject({ exit: 2, out: "" });
 });
 
 describe("get", () => {

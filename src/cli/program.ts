@@ -151,6 +151,20 @@ export async function runProgram(io: Io, argv: readonly string[]): Promise<numbe
       run(async () => (await import("./commands/get.ts")).runGet(io, kind, options)),
     );
 
+  withInput(program.command("ruleset"))
+    .argument("[node]", "a node's name; the first node where left out")
+    .description("the nftables table that a node would have, as text for nft -f")
+    .addHelpText(
+      "after",
+      example(
+        "tortie ruleset -f manifests/",
+        "tortie ruleset node2 -f manifests/ > node2.nft && nft --check -f node2.nft",
+      ),
+    )
+    .action((node: string | undefined, options: Shared) =>
+      run(async () => (await import("./commands/ruleset.ts")).runRuleset(io, node, options)),
+    );
+
   program
     .command("demo")
     .argument("[name]", "which walkthrough", "go-demo-2")

@@ -3,12 +3,13 @@
 import type { Cluster } from "../analysis/cluster.ts";
 import { answer, type Question } from "../analysis/question.ts";
 import { becauseLine } from "../policy/explain.ts";
-import { type Judge, type Observation, questionKey } from "./judge.ts";
+import type { Judge, Observation } from "./judge.ts";
+import { OpenedConnections } from "./opened.ts";
 
 export class ModelJudge implements Judge {
   readonly name = "model";
   #cluster: Cluster | undefined;
-  readonly #opened = new Set<string>();
+  readonly #opened = new OpenedConnections();
 
   follow(cluster: Cluster): void {
     this.#cluster = cluster;
@@ -19,17 +20,15 @@ export class ModelJudge implements Judge {
   }
 
   open(question: Question): boolean {
-    if (this.#answer(question).outcome !== "allow") return false;
-    this.#opened.add(questionKey(question));
-    return true;
+    return this.#opened.open(question, this.#answer(question));
   }
 
   check(question: Question): Observation {
-    return this.#opened.has(questionKey(question)) ? ESTABLISHED : NEVER_OPENED;
+    return this.#opened.check(question);
   }
 
   close(): void {
-    this.#opened.clear();
+    this.#cluster = undefined;
   }
 
   #answer(question: Question): Observation {
@@ -40,12 +39,3 @@ export class ModelJudge implements Judge {
     return { outcome, because: telling ? becauseLine(telling) : "" };
   }
 }
-
-export const ESTABLISHED: Observation = {
-  outcome: "allow",
-  because: "the connection was opened before; a policy never breaks it",
-};
-export const NEVER_OPENED: Observation = {
-  outcome: "deny",
-  because: "no connection is there: a new one was not allowed in any earlier step",
-};

@@ -5,8 +5,8 @@ import { POD_INTERFACE_PREFIX, podInterfaceName } from "../network/interface-nam
 import { simulateConnection, type Topology } from "../nft/connection.ts";
 import { NodeRuleset } from "../nft/node-ruleset.ts";
 import type { Flow } from "../policy/model.ts";
-import { type Judge, type Observation, questionKey } from "./judge.ts";
-import { ESTABLISHED, NEVER_OPENED } from "./model-judge.ts";
+import type { Judge, Observation } from "./judge.ts";
+import { OpenedConnections } from "./opened.ts";
 
 /** The families that a cluster's pods have addresses of: rules are written for no other. */
 export function familiesOf(cluster: Cluster): readonly (4 | 6)[] {
@@ -17,7 +17,7 @@ export class RulesetJudge implements Judge {
   readonly name = "ruleset";
   #cluster: Cluster | undefined;
   readonly #rulesets = new Map<string, NodeRuleset>();
-  readonly #opened = new Set<string>();
+  readonly #opened = new OpenedConnections();
 
   follow(cluster: Cluster, change: ClusterChange): void {
     this.#cluster = cluster;
@@ -44,13 +44,11 @@ export class RulesetJudge implements Judge {
   }
 
   open(question: Question): boolean {
-    if (this.#observe(question).outcome !== "allow") return false;
-    this.#opened.add(questionKey(question));
-    return true;
+    return this.#opened.open(question, this.#observe(question));
   }
 
   check(question: Question): Observation {
-    return this.#opened.has(questionKey(question)) ? ESTABLISHED : NEVER_OPENED;
+    return this.#opened.check(question);
   }
 
   close(): void {

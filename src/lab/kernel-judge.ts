@@ -7,17 +7,20 @@ import { answer, type Question, resolveParty, resolveQuestion } from "../analysi
 import { OpError } from "../base/errors.ts";
 import { formatIp, type Ip } from "../base/ip.ts";
 import { type Judge, type Observation, questionKey } from "../judges/judge.ts";
-import { NEVER_OPENED } from "../judges/model-judge.ts";
+import { NEVER_OPENED } from "../judges/opened.ts";
 import { familiesOf } from "../judges/ruleset-judge.ts";
 import type { ConnectionHandle } from "../linux/flows.ts";
 import { Lab } from "../linux/lab.ts";
 import type { ListenPort } from "../linux/listeners.ts";
 import { canonicalTable } from "../linux/nft-canonical.ts";
+import type { NftApplier } from "../linux/nft-driver.ts";
+import { NftProgram } from "../linux/nft-program.ts";
 import type { ProbeProtocol, ProbeRequest, ProbeResult } from "../linux/probe.ts";
 import { POD_INTERFACE_PREFIX, podInterfaceName } from "../network/interface-name.ts";
 import { changedPlaces, diffTables } from "../nft/diff.ts";
 import { NodeRuleset } from "../nft/node-ruleset.ts";
-import type { NftTable } from "../nft/table.ts";
+import { renderChanges } from "../nft/render.ts";
+import { type NftTable, TABLE_NAME } from "../nft/table.ts";
 import type { Party } from "../policy/model.ts";
 
 /** Silence is asked about again, for so long, where the model says that an answer should have come: machines stall. */
@@ -33,12 +36,22 @@ const PROTOCOL: Readonly<Record<Question["protocol"], ProbeProtocol>> = {
   ICMP: "icmp",
 };
 
+export interface KernelJudgeOptions {
+  /** How tables get into the kernel: over netlink, or as text through the `nft` program, which is slower. */
+  readonly through?: "netlink" | "nft";
+}
+
 export class KernelJudge implements Judge {
   readonly name = "kernel";
+  readonly #through: "netlink" | "nft";
   #cluster: Cluster | undefined;
   #lab: Lab | undefined;
   readonly #rulesets = new Map<string, NodeRuleset>();
   readonly #connections = new Map<string, ConnectionHandle>();
+
+  constructor(options: KernelJudgeOptions = {}) {
+    this.#through = options.through ?? "netlink";
+  }
 
   /** Policy is in force before a new pod's interface comes up: tables first, links after. */
   follow(cluster: Cluster, change: ClusterChange): void {
@@ -50,7 +63,7 @@ export class KernelJudge implements Judge {
     }
     for (const [name, ruleset] of this.#rulesets) {
       const changes = [...ruleset.update(change.graph), ...ruleset.setServices(change.services)];
-      if (changes.length > 0) this.#lab.node(name).nft.apply(changes);
+      if (changes.length > 0) this.#applier(this.#lab, name).apply(changes);
     }
     this.#lab.follow(change.network);
     this.#listen(change.network.added.map(({ key }) => key));
@@ -135,6 +148,13 @@ export class KernelJudge implements Judge {
     }));
   }
 
+  #applier(lab: Lab, node: string): NftApplier {
+    const { namespace, nft } = lab.node(node);
+    return this.#through === "netlink"
+      ? nft
+      : new NftProgram(namespace, (changes) => renderChanges(TABLE_NAME, changes));
+  }
+
   #build(cluster: Cluster, change: ClusterChange): void {
     const { plan } = cluster;
     const lab = Lab.create({ ...plan, pods: [] });
@@ -146,7 +166,7 @@ export class KernelJudge implements Judge {
         podPrefix: POD_INTERFACE_PREFIX,
         families: familiesOf(cluster),
       });
-      lab.node(name).nft.apply([...ruleset.start(), ...ruleset.setServices(change.services)]);
+      this.#applier(lab, name).apply([...ruleset.start(), ...ruleset.setServices(change.services)]);
       this.#rulesets.set(name, ruleset);
     }
     lab.follow({ plan, added: plan.pods, removed: [], addedOutside: [], routes: [] });

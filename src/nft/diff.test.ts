@@ -47,7 +47,7 @@ test("a foreign hand's edit is mended where it was made, and named", () => {
   const [base] = [...edited.chains.values()].filter(({ name }) => name === "forward-egress");
   if (!base) throw new Error("no base chain");
   (edited.chains as Map<string, unknown>).set(base.name, { ...base, rules: base.rules.slice(1) });
-  (edited.sets.get("self4")?.elements as Set<string>).add("10.9.9.9 . 10.9.9.9");
+  (edited.sets.get("self4")!.elements as Set<string>).add("10.9.9.9 . 10.9.9.9");
   const steps = diffTables(edited, wanted);
   expect(changedPlaces(steps)).toEqual([
     "chain forward-egress has other rules",

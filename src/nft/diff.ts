@@ -2,6 +2,7 @@
  * @module What leads from the table that a kernel has to the one that it should have: only what differs, so that a
  * restart drops no connection and a foreign hand's edit is mended where it was made.
  */
+import { unreachable } from "../base/errors.ts";
 import type { NftChain, NftChange, NftSet, NftTable } from "./table.ts";
 import { TableEditor } from "./table-editor.ts";
 
@@ -54,25 +55,29 @@ function edits(editor: TableEditor, wanted: NftTable): NftChange[] {
 
 /** What a list of changes touches, a few words a place, for people. */
 export function changedPlaces(changes: readonly NftChange[]): string[] {
-  return changes.map((change) => {
-    switch (change.change) {
-      case "create-table":
-      case "delete-table":
-        return `table ${change.table}`;
-      case "create-set":
-        return `set ${change.set.name} is missing`;
-      case "delete-set":
-        return `set ${change.name} is too many`;
-      case "add-elements":
-        return `set ${change.set.name} lacks ${change.keys.length} elements`;
-      case "delete-elements":
-        return `set ${change.set.name} has ${change.keys.length} elements too many`;
-      case "create-chain":
-        return `chain ${change.chain.name} is missing`;
-      case "replace-rules":
-        return `chain ${change.chain.name} has other rules`;
-      case "delete-chain":
-        return `chain ${change.name} is too many`;
-    }
-  });
+  return changes.map(placeOf);
+}
+
+function placeOf(change: NftChange): string {
+  switch (change.change) {
+    case "create-table":
+    case "delete-table":
+      return `table ${change.table}`;
+    case "create-set":
+      return `set ${change.set.name} is missing`;
+    case "delete-set":
+      return `set ${change.name} is too many`;
+    case "add-elements":
+      return `set ${change.set.name} lacks ${change.keys.length} elements`;
+    case "delete-elements":
+      return `set ${change.set.name} has ${change.keys.length} elements too many`;
+    case "create-chain":
+      return `chain ${change.chain.name} is missing`;
+    case "replace-rules":
+      return `chain ${change.chain.name} has other rules`;
+    case "delete-chain":
+      return `chain ${change.name} is too many`;
+    default:
+      return unreachable(change);
+  }
 }

@@ -11,7 +11,13 @@ import { uncovered } from "../base/cidr-set.ts";
 import { must } from "../base/errors.ts";
 import { type Family, formatCidr, formatIp } from "../base/ip.ts";
 import type { PolicyGraph } from "../calc/graph.ts";
-import { type AddressDelta, DIRECTIONS, type DirectionProgram, type GraphDelta } from "../calc/types.ts";
+import {
+  type AddressDelta,
+  DIRECTIONS,
+  type DirectionProgram,
+  type GraphDelta,
+  type SelectorState,
+} from "../calc/types.ts";
 import type { Direction, Endpoint } from "../policy/model.ts";
 import type { ServiceMapping } from "../policy/services.ts";
 import { baseChains, compilePolicy, compileProgram, passes, verdictOf } from "./compile-chains.ts";
@@ -54,7 +60,7 @@ interface UsedPolicy {
 
 interface UsedSet {
   users: number;
-  readonly need: SetNeed;
+  need: SetNeed;
 }
 
 const MAP: Readonly<Record<Direction, string>> = { ingress: BASE.ingressMap, egress: BASE.egressMap };
@@ -250,8 +256,14 @@ export class NodeRuleset {
     for (const need of needs) this.#acquireSet(need);
     for (const need of used.needs) this.#releaseSet(need);
     used.needs = needs;
-    used.mayPass = passes(state, used.direction);
     this.#editor.putChain(chain);
+    const before = used.mayPass;
+    used.mayPass = passes(state, used.direction);
+    if (used.mayPass === before) return;
+    for (const [name, program] of this.#programs) {
+      if (program.direction === used.direction && program.policies.includes(used.id))
+        this.#reshaped.add(name);
+    }
   }
 
   /** A policy that is gone is let go by the programs that had it; their endpoints are named by the same delta. */
@@ -260,13 +272,7 @@ export class NodeRuleset {
     if (!state) return;
     for (const direction of DIRECTIONS) {
       const used = this.#policies.get(policyKey(id, direction));
-      if (!used) continue;
-      const before = used.mayPass;
-      this.#compile(used);
-      if (used.mayPass === before) continue;
-      for (const [name, program] of this.#programs) {
-        if (program.direction === direction && program.policies.includes(id)) this.#reshaped.add(name);
-      }
+      if (used) this.#compile(used);
     }
   }
 
@@ -295,10 +301,34 @@ export class NodeRuleset {
     if (known) {
       known.users++;
       this.#unused.sets.delete(need.name);
+      this.#rebind(known, need);
       return;
     }
     this.#sets.set(need.name, { users: 1, need });
     this.#createSet(need);
+  }
+
+  /**
+   * A selector that nobody used for a moment is another one to the graph when it comes back, under the same name: the
+   * set must follow the new one.
+   */
+  #rebind(used: UsedSet, need: SetNeed): void {
+    const before = used.need;
+    if (!("selector" in before && "selector" in need) || before.selector === need.selector) return;
+    used.need = need;
+    if (need.kind === "selector-nets") {
+      this.#replaceElements(need.name, netElements(need));
+      return;
+    }
+    this.#graph.unwatchAddresses(before.selector);
+    this.#replaceElements(need.name, this.#watchedElements(need.selector, need.family));
+  }
+
+  #watchedElements(selector: SelectorState, family: Family): string[] {
+    const elements: string[] = [];
+    for (const [text, { ip }] of this.#graph.watchAddresses(selector).counts)
+      if (ip.family === family) elements.push(text);
+    return elements;
   }
 
   #createSet(need: SetNeed): void {
@@ -307,9 +337,8 @@ export class NodeRuleset {
       case "selector": {
         this.#editor.createSet({ kind: "set", name, key: [`address${need.family}`], interval: false });
         this.#indexSelector(need.selector.key, name);
-        for (const [text, { ip }] of this.#graph.watchAddresses(need.selector).counts) {
-          if (ip.family === need.family) this.#editor.addElement(name, text);
-        }
+        for (const key of this.#watchedElements(need.selector, need.family))
+          this.#editor.addElement(name, key);
         return;
       }
       case "selector-nets":

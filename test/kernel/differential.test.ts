@@ -110,7 +110,7 @@ function buildLab(world: World): Lab {
   return Lab.create(planNetwork({ nodes, pods, outside: OUTSIDE }));
 }
 
-function requestOf(lab: Lab, { source, destination, protocol, destinationPort }: Flow): ProbeRequest {
+function requestOf(lab: Lab, { source, destination, protocol, destinationPort, icmp }: Flow): ProbeRequest {
   const from = (party: Party): ProbeRequest["from"] =>
     party.kind === "endpoint"
       ? lab.from(party.endpoint.id, party.address.family)
@@ -120,6 +120,7 @@ function requestOf(lab: Lab, { source, destination, protocol, destinationPort }:
     to: formatIp(destination.address),
     protocol: PROTOCOL_NAME[protocol] ?? "tcp",
     ...(destinationPort !== undefined && { port: destinationPort }),
+    ...(icmp && { icmp }),
   };
 }
 

@@ -7,22 +7,16 @@
  *        │ element of the maps `egress` and `ingress`      (each counted by its users; gone with the last one)
  * ```
  */
-import { uncovered } from "../base/cidr-set.ts";
 import { must } from "../base/errors.ts";
-import { type Family, formatCidr, formatIp } from "../base/ip.ts";
+import { type Family, formatIp } from "../base/ip.ts";
 import type { PolicyGraph } from "../calc/graph.ts";
-import {
-  type AddressDelta,
-  DIRECTIONS,
-  type DirectionProgram,
-  type GraphDelta,
-  type SelectorState,
-} from "../calc/types.ts";
+import { DIRECTIONS, type DirectionProgram, type EndpointState, type GraphDelta } from "../calc/types.ts";
 import type { Direction, Endpoint } from "../policy/model.ts";
 import type { ServiceMapping } from "../policy/services.ts";
 import { baseChains, compilePolicy, compileProgram, passes, verdictOf } from "./compile-chains.ts";
 import type { SetNeed } from "./compile-rule.ts";
-import { BASE, namedPortSet, policyChain, programChain, selfSet, sourceSet } from "./names.ts";
+import { BASE, policyChain, programChain, selfSet, sourceSet } from "./names.ts";
+import { NodeSets } from "./node-sets.ts";
 import { ServiceChains } from "./service-chains.ts";
 import { type NftChange, type NftTable, type NftType, TABLE_NAME } from "./table.ts";
 import { TableEditor } from "./table-editor.ts";
@@ -58,11 +52,6 @@ interface UsedPolicy {
   mayPass: boolean;
 }
 
-interface UsedSet {
-  users: number;
-  need: SetNeed;
-}
-
 const MAP: Readonly<Record<Direction, string>> = { ingress: BASE.ingressMap, egress: BASE.egressMap };
 
 export class NodeRuleset {
@@ -75,16 +64,16 @@ export class NodeRuleset {
   readonly #elementUsers = new Map<string, number>();
   readonly #programs = new Map<string, UsedProgram>();
   readonly #policies = new Map<string, UsedPolicy>();
-  readonly #sets = new Map<string, UsedSet>();
-  readonly #setsBySelector = new Map<string, Set<string>>();
+  readonly #sets: NodeSets;
   /** Programs in which a policy began or ceased to pass. */
   readonly #reshaped = new Set<string>();
   /** What fell out of use in this update; kept until its end, since it may be wanted again. */
-  readonly #unused = { programs: new Set<string>(), policies: new Set<string>(), sets: new Set<string>() };
+  readonly #unused = { programs: new Set<string>(), policies: new Set<string>() };
 
   constructor(graph: PolicyGraph, options: NodeRulesetOptions) {
     this.#graph = graph;
     this.#options = options;
+    this.#sets = new NodeSets(graph, this.#editor, options.families);
     for (const family of options.families) {
       const address: NftType = `address${family}`;
       this.#editor.createSet({
@@ -124,8 +113,8 @@ export class NodeRuleset {
    * @returns one transaction; empty when nothing on this node changes
    */
   update(delta: GraphDelta): NftChange[] {
-    for (const [selector, changes] of delta.selectors) this.#updateAddresses(selector, changes);
-    for (const [key, changes] of delta.namedPorts) this.#updateNamedPort(key, changes);
+    for (const [selector, changes] of delta.selectors) this.#sets.updateAddresses(selector, changes);
+    for (const [key, changes] of delta.namedPorts) this.#sets.updateNamedPort(key, changes);
     for (const selector of delta.networkSets) this.#updateNetworkSets(selector);
     for (const id of delta.policies) this.#updatePolicy(id);
     for (const id of delta.endpoints) this.#updateEndpoint(id);
@@ -140,9 +129,7 @@ export class NodeRuleset {
 
   /** Lets go of what the graph keeps for this node. */
   close(): void {
-    for (const { need } of this.#sets.values())
-      if (need.kind === "selector") this.#graph.unwatchAddresses(need.selector);
-    this.#sets.clear();
+    this.#sets.close();
   }
 
   // ── endpoints ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -155,10 +142,25 @@ export class NodeRuleset {
       state.endpoint.node === this.#options.node &&
       state.endpoint.addresses.length > 0;
     if (!isLocal && !before) return;
+    if (isLocal && before && this.#isUnchanged(before, state)) return;
     const after = isLocal ? this.#addLocal(id, state.endpoint) : undefined;
     if (before) this.#removeLocal(before, after);
     if (after) this.#local.set(id, after);
     else this.#local.delete(id);
+  }
+
+  /** An endpoint may be named by a delta because its identity is another one, with the same program. */
+  #isUnchanged(before: LocalEndpoint, { endpoint, labelClass }: EndpointState): boolean {
+    const program = this.#graph.programOf(labelClass.identity);
+    return (
+      before.programs.ingress === program.ingress.key &&
+      before.programs.egress === program.egress.key &&
+      before.addresses.length === endpoint.addresses.length &&
+      before.addresses.every((ip, index) => {
+        const now = endpoint.addresses[index];
+        return now?.family === ip.family && now.bits === ip.bits;
+      })
+    );
   }
 
   #addLocal(id: string, endpoint: Endpoint): LocalEndpoint {
@@ -253,8 +255,8 @@ export class NodeRuleset {
   #compile(used: UsedPolicy): void {
     const state = must(this.#graph.policies.get(used.id), `policy ${used.id}`);
     const { chain, needs } = compilePolicy(state, used.direction, this.#options.families);
-    for (const need of needs) this.#acquireSet(need);
-    for (const need of used.needs) this.#releaseSet(need);
+    for (const need of needs) this.#sets.acquire(need);
+    for (const need of used.needs) this.#sets.release(need);
     used.needs = needs;
     this.#editor.putChain(chain);
     const before = used.mayPass;
@@ -294,135 +296,13 @@ export class NodeRuleset {
     }
   }
 
-  // ── sets ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #acquireSet(need: SetNeed): void {
-    const known = this.#sets.get(need.name);
-    if (known) {
-      known.users++;
-      this.#unused.sets.delete(need.name);
-      this.#rebind(known, need);
-      return;
-    }
-    this.#sets.set(need.name, { users: 1, need });
-    this.#createSet(need);
-  }
-
-  /**
-   * A selector that nobody used for a moment is another one to the graph when it comes back, under the same name: the
-   * set must follow the new one.
-   */
-  #rebind(used: UsedSet, need: SetNeed): void {
-    const before = used.need;
-    if (!("selector" in before && "selector" in need) || before.selector === need.selector) return;
-    used.need = need;
-    if (need.kind === "selector-nets") {
-      this.#replaceElements(need.name, netElements(need));
-      return;
-    }
-    this.#graph.unwatchAddresses(before.selector);
-    this.#replaceElements(need.name, this.#watchedElements(need.selector, need.family));
-  }
-
-  #watchedElements(selector: SelectorState, family: Family): string[] {
-    const elements: string[] = [];
-    for (const [text, { ip }] of this.#graph.watchAddresses(selector).counts)
-      if (ip.family === family) elements.push(text);
-    return elements;
-  }
-
-  #createSet(need: SetNeed): void {
-    const { name } = need;
-    switch (need.kind) {
-      case "selector": {
-        this.#editor.createSet({ kind: "set", name, key: [`address${need.family}`], interval: false });
-        this.#indexSelector(need.selector.key, name);
-        for (const key of this.#watchedElements(need.selector, need.family))
-          this.#editor.addElement(name, key);
-        return;
-      }
-      case "selector-nets":
-        this.#editor.createSet({ kind: "set", name, key: [`address${need.family}`], interval: true });
-        this.#indexSelector(need.selector.key, name);
-        for (const key of netElements(need)) this.#editor.addElement(name, key);
-        return;
-      case "cidrs":
-        this.#editor.createSet({ kind: "set", name, key: [`address${need.family}`], interval: true });
-        for (const cidr of need.cidrs) this.#editor.addElement(name, cidr);
-        return;
-      case "ports":
-        this.#editor.createSet({ kind: "set", name, key: ["port"], interval: false });
-        for (const port of need.ports) this.#editor.addElement(name, String(port));
-        return;
-      case "named-port":
-        this.#editor.createSet({
-          kind: "set",
-          name,
-          key: [`address${need.family}`, "port"],
-          interval: false,
-        });
-        for (const key of this.#namedPortElements(need)) this.#editor.addElement(name, key);
-        return;
-    }
-  }
-
-  #releaseSet(need: SetNeed): void {
-    const used = must(this.#sets.get(need.name), `set ${need.name}`);
-    used.users--;
-    if (used.users === 0) this.#unused.sets.add(need.name);
-  }
-
-  #indexSelector(selector: string, set: string): void {
-    const known = this.#setsBySelector.get(selector);
-    if (known) known.add(set);
-    else this.#setsBySelector.set(selector, new Set([set]));
-  }
-
-  #updateAddresses(selector: string, changes: AddressDelta): void {
-    for (const name of this.#setsBySelector.get(selector) ?? []) {
-      const { need } = must(this.#sets.get(name), `set ${name}`);
-      if (need.kind === "selector") this.#applyAddresses(name, need.family, changes);
-    }
-  }
-
-  #applyAddresses(name: string, family: Family, changes: AddressDelta): void {
-    for (const [element, ip] of changes.removed)
-      if (ip.family === family) this.#editor.deleteElement(name, element);
-    for (const [element, ip] of changes.added)
-      if (ip.family === family) this.#editor.addElement(name, element);
-  }
-
-  #updateNamedPort(key: string, changes: AddressDelta): void {
-    for (const family of this.#options.families) {
-      const name = namedPortSet(key, family);
-      if (this.#sets.has(name)) this.#applyAddresses(name, family, changes);
-    }
-  }
-
-  #namedPortElements(need: Extract<SetNeed, { kind: "named-port" }>): string[] {
-    const elements: string[] = [];
-    for (const [element, { ip }] of this.#graph.namedPort(need.key))
-      if (ip.family === need.family) elements.push(element);
-    return elements;
-  }
-
   /** Whether a selector has network sets at all shapes the rules that use it. */
   #updateNetworkSets(selector: string): void {
     for (const used of this.#policies.values()) {
       const uses = used.needs.some((need) => "selector" in need && need.selector.key === selector);
       if (uses && this.#graph.policies.has(used.id)) this.#compile(used);
     }
-    for (const name of this.#setsBySelector.get(selector) ?? []) {
-      const { need } = must(this.#sets.get(name), `set ${name}`);
-      if (need.kind === "selector-nets") this.#replaceElements(name, netElements(need));
-    }
-  }
-
-  #replaceElements(name: string, wanted: readonly string[]): void {
-    const set = must(this.#editor.table.sets.get(name), `set ${name}`);
-    const keep = new Set(wanted);
-    for (const key of [...set.elements.keys()]) if (!keep.has(key)) this.#editor.deleteElement(name, key);
-    for (const key of wanted) this.#editor.addElement(name, key);
+    this.#sets.updateNetworkSets(selector);
   }
 
   // ── ending an update ──────────────────────────────────────────────────────────────────────────────────────────
@@ -437,19 +317,10 @@ export class NodeRuleset {
     for (const key of this.#unused.policies) {
       const { needs, id, direction } = must(this.#policies.get(key), `policy ${key}`);
       this.#editor.deleteChain(policyChain(direction, id));
-      for (const need of needs) this.#releaseSet(need);
+      for (const need of needs) this.#sets.release(need);
       this.#policies.delete(key);
     }
-    for (const name of this.#unused.sets) {
-      const { need } = must(this.#sets.get(name), `set ${name}`);
-      this.#sets.delete(name);
-      this.#editor.deleteSet(name);
-      if (need.kind !== "selector" && need.kind !== "selector-nets") continue;
-      const siblings = this.#setsBySelector.get(need.selector.key);
-      siblings?.delete(name);
-      if (siblings?.size === 0) this.#setsBySelector.delete(need.selector.key);
-      if (need.kind === "selector") this.#graph.unwatchAddresses(need.selector);
-    }
+    this.#sets.dropUnused();
     for (const kind of Object.values(this.#unused)) kind.clear();
     for (const name of this.#reshaped) this.#recompileProgram(name);
     this.#reshaped.clear();
@@ -466,11 +337,4 @@ export class NodeRuleset {
 
 function policyKey(id: string, direction: Direction): string {
   return `${direction} ${id}`;
-}
-
-function netElements(need: Extract<SetNeed, { kind: "selector-nets" }>): string[] {
-  const nets = [...need.selector.networkSets]
-    .flatMap((set) => set.nets)
-    .filter((net) => net.family === need.family);
-  return uncovered(nets).map(formatCidr);
 }

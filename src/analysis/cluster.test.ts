@@ -4,7 +4,7 @@ import { decodeTexts } from "../resources/load.ts";
 import { Cluster } from "./cluster.ts";
 import { allPairs } from "./connectivity.ts";
 import { matrixOf, quotient } from "./matrix.ts";
-import { answer, type Question } from "./question.ts";
+import { answer, type Question, resolveQuestion } from "./question.ts";
 
 function clusterOf(text: string): Cluster {
   const { objects, issues } = decodeTexts([{ file: "t.yaml", text }]);
@@ -123,6 +123,66 @@ test("deleting a policy opens what it closed, and only changes are told", () => 
   expect(cluster.delete({ kind: "NetworkPolicy", namespace: "default", name: "deny-all" })).toBe(false);
 });
 
+describe("a workload's name", () => {
+  const oneOfDb = denyAll("default").replace(
+    "podSelector: {}",
+    "podSelector: {matchLabels: {statefulset.kubernetes.io/pod-name: db-1}}",
+  );
+  const db = deployment("db", 3).replace("kind: Deployment", "kind: StatefulSet");
+
+  test("means all of its pods: some yes and some no is mixed", () => {
+    const cluster = clusterOf(pod("a") + db + oneOfDb);
+    expect(ask(cluster, "a", "sts/db")).toBe("mixed");
+    expect(ask(cluster, "sts/db", "a")).toBe("allow");
+    const { flows, meant } = resolveQuestion(cluster, { from: "a", to: "db", port: 80, protocol: "TCP" });
+    expect(meant).toEqual({ from: 1, to: 3 });
+    expect(flows).toHaveLength(3);
+  });
+
+  test("asks about one pod of those that are treated alike", () => {
+    const cluster = clusterOf(deployment("web", 40) + deployment("api", 30) + denyAll("default"));
+    const { flows } = resolveQuestion(cluster, { from: "web", to: "api", port: 80, protocol: "TCP" });
+    expect(flows).toHaveLength(1);
+  });
+
+  test("asked about itself means two different pods, where it has two", () => {
+    expect(ask(clusterOf(deployment("web", 2) + denyAll("default")), "web", "web")).toBe("deny");
+    expect(ask(clusterOf(deployment("web", 1) + denyAll("default")), "web", "web")).toBe("allow");
+  });
+
+  test("tells pods apart by the blocks that their addresses are in", () => {
+    const blocked = `apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: block}
+spec:
+  podSelector: {matchLabels: {app: a}}
+  ingress: [{from: [{ipBlock: {cidr: 192.168.0.0/26}}]}]
+---
+`;
+    expect(ask(clusterOf(deployment("a", 1) + deployment("web", 4) + blocked), "web", "deploy/a")).toBe(
+      "mixed",
+    );
+  });
+
+  test("on the host's network means every node: each reaches its own pods only", () => {
+    const host = deployment("ne", 1)
+      .replace("kind: Deployment", "kind: DaemonSet")
+      .replace("containers:", "hostNetwork: true, containers:");
+    const cluster = clusterOf(host + deployment("web", 2) + denyAll("default"));
+    expect(ask(cluster, "ds/ne", "web")).toBe("mixed");
+    expect(ask(cluster, "web", "ds/ne")).toBe("allow");
+  });
+});
+
+test("a name that means nothing is told with the nearest one that does", () => {
+  const cluster = clusterOf(deployment("frontend", 2));
+  expect(() => ask(cluster, "default/frontent", "default/frontend")).toThrow(
+    /did you mean default\/frontend\?/,
+  );
+  expect(() => ask(cluster, "frontent", "default/frontend")).toThrow(/did you mean default\/frontend\?/);
+  expect(() => ask(cluster, "svc/frontend", "default/frontend")).toThrow(/opens no connections/);
+});
+
 describe("truth tables", () => {
   test("replicas are one row, and a lone pod reaches itself", () => {
     const cluster = clusterOf(pod("a") + deployment("web", 3) + denyAll("default"));
@@ -131,7 +191,7 @@ describe("truth tables", () => {
       ["default/a", 1],
       ["default/web", 3],
     ]);
-    expect(matrix.cells).toEqual([
+    expect([0, 1].map((from) => [0, 1].map((to) => matrix.cell(from, to)))).toEqual([
       ["allow", "deny"],
       ["deny", "deny"],
     ]);

@@ -48,6 +48,12 @@ function cellOf(edges: readonly bigint[], bits: bigint): number {
   return low;
 }
 
+/** Tells addresses apart as far as the CIDRs in force do: equal numbers, equal treatment. Cost: CIDRs, then their logarithm a call. */
+export function addressCells(graph: PolicyGraph, family: Family): (bits: bigint) => number {
+  const edges = cuts(graph, family);
+  return (bits) => cellOf(edges, bits);
+}
+
 /** Sorted by namespace, so that one namespace's units are a run of bits. Cost: endpoints × log(CIDRs). */
 export function unitsOf(graph: PolicyGraph, family: Family): Unit[] {
   const edges = cuts(graph, family);

@@ -6,6 +6,7 @@ import { formatIssue, type Issue } from "../base/issue.ts";
 import { decodeTexts, type LoadResult } from "../resources/load.ts";
 import type { KubernetesObject } from "../resources/object.ts";
 import type { Io } from "./io.ts";
+import { counted } from "./output.ts";
 import { paintFor } from "./paint.ts";
 import { readInputs } from "./read-files.ts";
 
@@ -18,20 +19,15 @@ export interface InputOptions {
   readonly keepGoing?: boolean;
 }
 
-/** @throws OpError `input-invalid` after all issues are told, unless asked to go on */
-export async function loadObjects(io: Io, options: InputOptions): Promise<LoadResult> {
+/** Reads what the options name. What is wrong in it is told in the result's issues. @throws OpError as `readInputs` */
+export async function readObjects(io: Io, options: InputOptions): Promise<LoadResult> {
   if (options.filename.length === 0) {
     throw new OpError("no manifests: name files, folders or globs with -f (or - for standard input)", {
       code: "input-invalid",
     });
   }
   const texts = await readInputs(options.filename, { folder: io.folder, stdin: io.stdin });
-  const loaded = decodeTexts(
-    texts,
-    options.namespace === undefined ? {} : { defaultNamespace: options.namespace },
-  );
-  reportIssues(io, loaded.issues, options.keepGoing === true);
-  return loaded;
+  return decodeTexts(texts, options.namespace === undefined ? {} : { defaultNamespace: options.namespace });
 }
 
 /** Tells all issues on stderr. @throws OpError `input-invalid` when some is an error and `keepGoing` is false */
@@ -41,7 +37,7 @@ export function reportIssues(io: Io, issues: readonly Issue[], keepGoing: boolea
     io.err(issue.severity === "error" ? paint.bad(formatIssue(issue)) : paint.warn(formatIssue(issue)));
   const errors = issues.filter(({ severity }) => severity === "error").length;
   if (errors === 0) return;
-  const count = `${errors} error${errors === 1 ? "" : "s"} in the input`;
+  const count = `${counted(errors, "error")} in the input`;
   if (!keepGoing) {
     throw new OpError(
       `${count}, so there is no answer; --keep-going answers from what could be read, failing closed`,
@@ -51,8 +47,13 @@ export function reportIssues(io: Io, issues: readonly Issue[], keepGoing: boolea
   io.err(`${count}; going on, with broken policies failing closed`);
 }
 
-export async function loadCluster(io: Io, options: InputOptions): Promise<Cluster> {
-  const { objects } = await loadObjects(io, options);
+/** @param options - `spokenOf`: names and addresses of the question; an IPv6 address among them gives pods IPv6 too */
+export async function loadCluster(
+  io: Io,
+  options: InputOptions & { readonly spokenOf?: readonly string[] },
+): Promise<Cluster> {
+  const { objects, issues } = await readObjects(io, options);
+  reportIssues(io, issues, options.keepGoing === true);
   const namespace = options.namespace === undefined ? {} : { defaultNamespace: options.namespace };
   const cluster = new Cluster({ ...clusterOptions(objects, options), ...namespace });
   cluster.apply(objects);

@@ -1,5 +1,6 @@
 /** @module The truth table as text: a grid while it fits the eye, a list of who reaches whom when it does not. */
-import type { CellVerdict, Matrix, MatrixClass, Quotient } from "../analysis/matrix.ts";
+import { type CellVerdict, type Matrix, type MatrixClass, quotient } from "../analysis/matrix.ts";
+import { counted } from "./output.ts";
 import type { Paint } from "./paint.ts";
 import { textTable } from "./table.ts";
 
@@ -35,24 +36,28 @@ export function gridLines(
   return textTable(head, rows, 2);
 }
 
-export function matrixLines(matrix: Matrix, merged: Quotient, paint: Paint): string[] {
+/** @param packet - what the table is about: `TCP 80` */
+export function matrixLines(matrix: Matrix, packet: string, paint: Paint): string[] {
   if (matrix.groups.length === 0) return ["there are no pods"];
   const legend = paint.dim(
-    `${SIGN.allow} can open a connection   ${SIGN.deny} cannot   ${SIGN.mixed} some pods can   columns are numbered as rows`,
+    `${packet}: ${SIGN.allow} can open a connection   ${SIGN.deny} cannot   ${SIGN.mixed} some pods can   columns are numbered as rows`,
   );
   if (matrix.groups.length <= WIDEST_GRID) {
     return [
       ...gridLines(
         matrix.groups.map(({ name, pods }) => groupTitle(name, pods.length)),
-        matrix.cells,
+        matrix.groups.map((_, from) => matrix.groups.map((__, to) => matrix.cell(from, to))),
         paint,
       ),
       "",
       legend,
     ];
   }
-  const { classes, cells } = merged;
-  const lines = [`${matrix.groups.length} workloads behave in ${classes.length} ways:`, ""];
+  const { classes, cells } = quotient(matrix);
+  const lines = [
+    `${packet}: ${matrix.groups.length} workloads behave in ${counted(classes.length, "way")}:`,
+    "",
+  ];
   for (const [index, entry] of classes.entries())
     lines.push(`${paint.bold(String(index + 1).padStart(4))}  ${classTitle(entry)}`);
   lines.push("");

@@ -1,4 +1,4 @@
-/** @module Structured results: JSON and YAML of one value. */
+/** @module Structured results, JSON and YAML of one value, and the words that texts share. */
 import { dump } from "js-yaml";
 
 /** @returns text without the last line's end */
@@ -6,4 +6,9 @@ export function structured(format: "json" | "yaml", value: unknown): string {
   return format === "json"
     ? JSON.stringify(value, null, 2)
     : dump(value, { lineWidth: -1, noRefs: true, skipInvalid: true }).trimEnd();
+}
+
+/** `1 pod`, `2 pods`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }

@@ -72,7 +72,8 @@ export class RulesetJudge implements Judge {
     const allowed = outcomes.filter((outcome) => outcome.allowed).length;
     if (outcomes.length === 0) return { outcome: "deny", because: resolved.problem ?? "" };
     const outcome = allowed === 0 ? "deny" : allowed === outcomes.length ? "allow" : "mixed";
-    return { outcome, because: outcomes.at(-1)?.because.join("; ") ?? "" };
+    const telling = outcomes.find((one) => one.allowed === (outcome === "allow"));
+    return { outcome, because: telling?.because.join("; ") ?? "" };
   }
 }
 
@@ -88,6 +89,6 @@ function connectionsOf({
       destination: { kind: "outside", address: service.address },
       destinationPort: service.port,
     };
-    return { flow: toService, pick: () => index };
+    return { flow: toService, pick: () => index % service.backends };
   });
 }

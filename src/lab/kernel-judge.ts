@@ -3,7 +3,8 @@
  * kernel tables, and real packets between them.
  */
 import type { Cluster, ClusterChange } from "../analysis/cluster.ts";
-import { answer, type Question, resolveParty, resolveQuestion } from "../analysis/question.ts";
+import { resolveParties } from "../analysis/parties.ts";
+import { answer, type Question, resolveQuestion } from "../analysis/question.ts";
 import { OpError } from "../base/errors.ts";
 import { formatIp, type Ip } from "../base/ip.ts";
 import { type Judge, type Observation, questionKey } from "../judges/judge.ts";
@@ -213,14 +214,22 @@ export class KernelJudge implements Judge {
       }));
     }
     const { family } = address;
-    const source =
-      flows[0]?.source ??
-      resolveParty(this.cluster, question.from).find((party) => party.address.family === family);
-    if (!source) return { outcome: "deny", because: `${question.from} has no IPv${family} address` };
-    const request = { ...this.#request(question, source, address), port: service.port };
+    // Without a backend there is no connection to take the source from.
+    const sources =
+      flows.length > 0
+        ? flows.filter((_, index) => index % service.backends === 0).map(({ source }) => source)
+        : resolveParties(this.cluster, question.from)
+            .flat()
+            .filter((party) => party.address.family === family)
+            .slice(0, 1);
+    if (sources.length === 0)
+      return { outcome: "deny", because: `${question.from} has no IPv${family} address` };
     // The translation throws dice.
-    const tries = flows.length > 1 ? flows.length * TRIES_PER_BACKEND : 1;
-    return Array.from({ length: tries }, () => request);
+    const tries = service.backends > 1 && flows.length > 0 ? service.backends * TRIES_PER_BACKEND : 1;
+    return sources.flatMap((source) => {
+      const request = { ...this.#request(question, source, address), port: service.port };
+      return Array.from({ length: tries }, () => request);
+    });
   }
 
   #request(question: Question, source: Party, to: Ip): ProbeRequest {

@@ -44,7 +44,7 @@ test("an allowed connection names the peer, the port and the line", () => {
     "default/api → default/db TCP 5432: ALLOWED",
     "  egress  allowed: no policy decides the egress of default/api, so it is open",
     "  ingress allowed by NetworkPolicy default/db-policy spec.ingress[0].from[0] (db.yaml:23:11), port sql",
-    "          allow TCP, source (kind in {'workload'} && namespace in {'default'} && tier == 'backend'), destination port sql",
+    "          allow TCP from pods with tier=backend in namespace default to port sql",
   ]);
 });
 

@@ -2,18 +2,8 @@
 import { unreachable } from "../base/errors.ts";
 import { formatIp } from "../base/ip.ts";
 import { formatPosition } from "../base/issue.ts";
-import {
-  type EntityMatch,
-  type Flow,
-  hasPorts,
-  type Origin,
-  type Party,
-  type Policy,
-  type PortMatch,
-  protocolName,
-  type Rule,
-} from "./model.ts";
-import { formatSelector } from "./selector.ts";
+import { type Flow, hasPorts, type Origin, type Party, type Policy, protocolName } from "./model.ts";
+import { portText, ruleText } from "./rule-text.ts";
 import type { Decision, DirectionVerdict, RuleMatch, Verdict } from "./verdict.ts";
 
 export function partyName(party: Party): string {
@@ -48,45 +38,6 @@ export function originPosition(origin: Origin): string {
 export function originText(origin: Origin): string {
   const position = originPosition(origin);
   return [origin.object, origin.path, position && `(${position})`].filter((part) => part !== "").join(" ");
-}
-
-function portText(port: PortMatch): string {
-  if (port.kind === "named") return `port ${port.name}`;
-  return port.first === port.last ? `port ${port.first}` : `ports ${port.first}-${port.last}`;
-}
-
-function entityText(side: string, match: EntityMatch): string[] {
-  const parts: string[] = [];
-  if (match.selector) parts.push(`${side} ${formatSelector(match.selector)}`);
-  if (match.notSelector) parts.push(`${side} not ${formatSelector(match.notSelector)}`);
-  if (match.nets)
-    parts.push(`${side} in ${match.nets.map((net) => `${formatIp(net)}/${net.prefix}`).join(", ")}`);
-  if (match.notNets)
-    parts.push(`${side} not in ${match.notNets.map((net) => `${formatIp(net)}/${net.prefix}`).join(", ")}`);
-  if (match.ports) parts.push(`${side} ${match.ports.map(portText).join(", ") || "no port"}`);
-  if (match.notPorts) parts.push(`${side} not ${match.notPorts.map(portText).join(", ")}`);
-  return parts;
-}
-
-/** What a rule asks for, in words: `allow TCP, source (kind in {'workload'} && tier == 'frontend'), destination port 80`. */
-export function ruleText(rule: Rule): string {
-  const { match } = rule;
-  const parts = [
-    ...(match.family === undefined ? [] : [`IPv${match.family}`]),
-    ...(match.protocol === undefined ? [] : [protocolName(match.protocol)]),
-    ...(match.notProtocol === undefined ? [] : [`not ${protocolName(match.notProtocol)}`]),
-    ...(match.icmp
-      ? [`type ${match.icmp.type}${match.icmp.code === undefined ? "" : ` code ${match.icmp.code}`}`]
-      : []),
-    ...(match.notIcmp
-      ? [
-          `not type ${match.notIcmp.type}${match.notIcmp.code === undefined ? "" : ` code ${match.notIcmp.code}`}`,
-        ]
-      : []),
-    ...entityText("source", match.source),
-    ...entityText("destination", match.destination),
-  ];
-  return `${rule.action} ${parts.join(", ") || "everything"}`;
 }
 
 const EXEMPT: Readonly<Record<Extract<Decision, { kind: "exempt" }>["reason"], string>> = {

@@ -5,13 +5,13 @@ export {
   explain,
   packetName,
   partyName,
-  ruleText,
   type VerdictData,
   verdictData,
 } from "./explain.ts";
 export { fromNetworkPolicy } from "./from-network-policy.ts";
 export { endpointFromPod, podId } from "./from-pod.ts";
 export * from "./model.ts";
+export { ruleText, selectorText } from "./rule-text.ts";
 export * from "./selector.ts";
 export { type Backend, mapService, type ServiceMapping, type ServiceTarget } from "./services.ts";
 export type * from "./verdict.ts";

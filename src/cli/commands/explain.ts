@@ -3,6 +3,7 @@ import { type Answer, answer, type Question } from "../../analysis/question.ts";
 import { OpError } from "../../base/errors.ts";
 import { formatIp } from "../../base/ip.ts";
 import { explain, verdictData } from "../../policy/explain.ts";
+import type { Verdict } from "../../policy/verdict.ts";
 import { type InputOptions, loadCluster } from "../inputs.ts";
 import type { Io } from "../io.ts";
 import { structured } from "../output.ts";
@@ -52,7 +53,7 @@ export async function runExplain(io: Io, from: string, to: string, options: Expl
     protocol,
     ...(options.port !== undefined && protocol !== "ICMP" && { port: parsePort(options.port) }),
   };
-  const cluster = await loadCluster(io, options);
+  const cluster = await loadCluster(io, { ...options, spokenOf: [from, to] });
   const result = answer(cluster, question);
   if (options.output) io.out(structured(options.output, answerData(question, result)));
   else for (const line of answerLines(question, result, paintFor(io))) io.out(line);
@@ -79,27 +80,20 @@ function answerLines(question: Question, result: Answer, paint: Paint): string[]
   if (result.problem !== undefined)
     return [`${question.from} → ${question.to}: ${paint.bad("DENIED")}`, `  ${result.problem}`];
   const lines: string[] = [];
-  if (result.service) {
-    const word = {
-      allow: paint.good("ALLOWED"),
-      deny: paint.bad("DENIED"),
-      mixed: paint.warn("MIXED: some backends can be reached, some cannot"),
-    };
-    const { name, address, port } = result.service;
-    lines.push(
-      `Service ${name} ${address ? formatIp(address) : "(headless)"}:${port}: ${word[result.outcome]}`,
-    );
+  const word = { allow: paint.good("ALLOWED"), deny: paint.bad("DENIED"), mixed: paint.warn("MIXED") };
+  const { service, meant } = result;
+  if (service) {
+    const some = result.outcome === "mixed" ? ": some connections are allowed, some are not" : "";
+    const address = service.address ? formatIp(service.address) : "(headless)";
+    lines.push(`Service ${service.name} ${address}:${service.port}: ${word[result.outcome]}${some}`);
+  } else if (result.outcome === "mixed") {
+    lines.push(`${question.from} → ${question.to}: ${word.mixed}: some of their pods can, some cannot`);
   }
   // Backends of one workload are mostly treated alike: each distinct reason is told once.
   const told = new Map<string, { lines: string[]; count: number }>();
   for (const verdict of result.verdicts) {
     const [head = "", ...rest] = explain(verdict);
-    const key = rest
-      .join("\n")
-      .replaceAll(
-        verdict.flow.destination.kind === "endpoint" ? verdict.flow.destination.endpoint.id : "\u0000",
-        "",
-      );
+    const key = `${verdict.allowed} ${withoutParties(rest.join("\n"), verdict)}`;
     const known = told.get(key);
     if (known) known.count++;
     else told.set(key, { lines: [colourHead(head, paint), ...rest], count: 1 });
@@ -108,7 +102,21 @@ function answerLines(question: Question, result: Answer, paint: Paint): string[]
     lines.push(...text);
     if (count > 1) lines.push(paint.dim(`  (and ${count - 1} more like it)`));
   }
+  const sides = [
+    ...(meant.from > 1 ? [`from each of the ${meant.from} pods of ${question.from}`] : []),
+    ...(meant.to > 1 ? [`to each of the ${meant.to} pods of ${question.to}`] : []),
+  ];
+  if (result.outcome !== "mixed" && sides.length > 0)
+    lines.push(paint.dim(`  ${result.outcome === "allow" ? "allowed" : "denied"} ${sides.join(" ")}`));
   return lines;
+}
+
+/** The reasons alone: whoever they are about, they are told once. */
+function withoutParties(text: string, { flow }: Verdict): string {
+  return [flow.source, flow.destination].reduce(
+    (left, party) => (party.kind === "endpoint" ? left.replaceAll(party.endpoint.id, "") : left),
+    text,
+  );
 }
 
 function colourHead(head: string, paint: Paint): string {

@@ -4,33 +4,31 @@ import { OpError } from "../../base/errors.ts";
 import { formatIp } from "../../base/ip.ts";
 import { formatIssue, type Issue } from "../../base/issue.ts";
 import type { PolicyState } from "../../calc/types.ts";
-import { originPosition, ruleText } from "../../policy/explain.ts";
-import { formatSelector } from "../../policy/selector.ts";
+import { originPosition } from "../../policy/explain.ts";
+import { ruleText, selectorText } from "../../policy/rule-text.ts";
 import { comparePolicies } from "../../policy/world.ts";
-import { decodeTexts } from "../../resources/load.ts";
-import { clusterOptions, type InputOptions } from "../inputs.ts";
+import { clusterOptions, type InputOptions, readObjects } from "../inputs.ts";
 import type { Io } from "../io.ts";
-import { structured } from "../output.ts";
+import { counted, structured } from "../output.ts";
 import { paintFor } from "../paint.ts";
-import { readInputs } from "../read-files.ts";
 import { textTable } from "../table.ts";
 
 export interface GetOptions extends InputOptions {
   readonly output?: "json" | "yaml" | "wide";
 }
 
-const KINDS: Readonly<Record<string, Kind>> = {
-  policies: "policies",
-  policy: "policies",
-  netpol: "policies",
-  networkpolicies: "policies",
-  networkpolicy: "policies",
-  pods: "pods",
-  pod: "pods",
-  po: "pods",
-  issues: "issues",
-  issue: "issues",
-};
+const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
+  ["policies", "policies"],
+  ["policy", "policies"],
+  ["netpol", "policies"],
+  ["networkpolicies", "policies"],
+  ["networkpolicy", "policies"],
+  ["pods", "pods"],
+  ["pod", "pods"],
+  ["po", "pods"],
+  ["issues", "issues"],
+  ["issue", "issues"],
+]);
 type Kind = "policies" | "pods" | "issues";
 
 interface PolicyData {
@@ -63,44 +61,39 @@ interface PodData {
 
 /** Issues are an answer here, not a reason to stop; they still decide the exit status. */
 export async function runGet(io: Io, word: string | undefined, options: GetOptions): Promise<number> {
-  const wanted = word === undefined ? undefined : KINDS[word.toLowerCase()];
+  const wanted = word === undefined ? undefined : KINDS.get(word.toLowerCase());
   if (word !== undefined && wanted === undefined) {
     throw new OpError(`get ${word}: one of policies, pods, issues`, { code: "input-invalid" });
   }
-  if (options.filename.length === 0) {
-    throw new OpError("no manifests: name files, folders or globs with -f (or - for standard input)", {
-      code: "input-invalid",
-    });
-  }
-  const texts = await readInputs(options.filename, { folder: io.folder, stdin: io.stdin });
-  const loaded = decodeTexts(
-    texts,
-    options.namespace === undefined ? {} : { defaultNamespace: options.namespace },
-  );
+  const loaded = await readObjects(io, options);
   const cluster = new Cluster(clusterOptions(loaded.objects, options));
   cluster.apply(loaded.objects);
   cluster.sync();
-  const policies = policyData(cluster);
-  const pods = podData(cluster);
   const shown = (kind: Kind): boolean => wanted === undefined || wanted === kind;
   if (options.output === "json" || options.output === "yaml") {
     io.out(
       structured(options.output, {
-        ...(shown("policies") && { policies }),
-        ...(shown("pods") && { pods }),
+        ...(shown("policies") && { policies: policyData(cluster) }),
+        ...(shown("pods") && { pods: podData(cluster) }),
         ...(shown("issues") && { issues: loaded.issues }),
         ...(wanted === undefined && { ignored: loaded.ignored }),
       }),
     );
   } else {
     const wide = options.output === "wide";
-    if (shown("policies")) tell(io, "POLICIES", policyLines(policies, wide), wanted === undefined);
-    if (shown("pods")) tell(io, "PODS", podLines(pods, wide), wanted === undefined);
-    if (shown("issues")) tell(io, "ISSUES", issueLines(io, loaded.issues), wanted === undefined);
-    if (wanted === undefined && loaded.ignored > 0)
-      io.out(`${loaded.ignored} objects of kinds that do not bear on policy were passed over`);
+    const titled = wanted === undefined;
+    if (shown("policies")) tell(io, "POLICIES", policyLines(policyData(cluster), wide), titled);
+    if (shown("pods")) tell(io, "PODS", podLines(podData(cluster), wide), titled);
+    if (shown("issues")) tell(io, "ISSUES", issueLines(io, loaded.issues), titled);
+    if (titled && loaded.ignored > 0)
+      io.out(`${counted(loaded.ignored, "document")} without a bearing on policy passed over`);
   }
-  return loaded.issues.some(({ severity }) => severity === "error") ? 2 : 0;
+  const errors = loaded.issues.filter(({ severity }) => severity === "error").length;
+  if (errors > 0 && !shown("issues"))
+    io.err(
+      `${counted(errors, "error")} in the input, and broken policies fail closed: see tortie get issues`,
+    );
+  return errors > 0 ? 2 : 0;
 }
 
 function tell(io: Io, title: string, lines: readonly string[], titled: boolean): void {
@@ -122,11 +115,7 @@ function policyData(cluster: Cluster): PolicyData[] {
     );
     const governs = (direction: "ingress" | "egress"): string => {
       const rules = state[direction];
-      return rules === undefined
-        ? "-"
-        : rules.length === 0
-          ? "deny all"
-          : `${rules.length} rule${rules.length === 1 ? "" : "s"}`;
+      return rules === undefined ? "-" : rules.length === 0 ? "deny all" : counted(rules.length, "rule");
     };
     return {
       tier: policy.tier,
@@ -135,7 +124,7 @@ function policyData(cluster: Cluster): PolicyData[] {
       selects: pods.reduce((sum, count) => sum + count, 0),
       ingress: governs("ingress"),
       egress: governs("egress"),
-      subject: formatSelector(policy.subject),
+      subject: selectorText(policy.subject),
       position: originPosition(policy.origin),
       rules: (["ingress", "egress"] as const).flatMap((direction) => ruleData(state, direction)),
     };
@@ -155,9 +144,10 @@ function podData(cluster: Cluster): PodData[] {
   const numbers = new Map(
     [...cluster.graph.identities.values()].map((identity, index) => [identity, index + 1]),
   );
+  const places = new Map(cluster.plan.pods.map((place) => [place.key, place]));
   return [...cluster.pods].map(([id, pod]) => {
     const state = cluster.graph.endpoints.get(id);
-    const place = cluster.plan.pods.find(({ key }) => key === id);
+    const place = places.get(id);
     const base = {
       pod: id,
       workload: pod.workload ? `${pod.workload.kind}/${pod.workload.name}` : "",
@@ -187,7 +177,7 @@ function podData(cluster: Cluster): PodData[] {
       addresses: state.endpoint.addresses.map(formatIp),
       identity: String(numbers.get(identity) ?? ""),
       isolated: isolated.join(", ") || "no",
-      policies: [...new Set(policies)],
+      policies: [...new Set(policies)].sort(),
     };
   });
 }
@@ -209,7 +199,7 @@ function policyLines(policies: readonly PolicyData[], wide: boolean): string[] {
       tier,
       String(order),
       policy,
-      `${selects} pod${selects === 1 ? "" : "s"}`,
+      counted(selects, "pod"),
       ingress,
       egress,
       ...(wide ? [subject, position] : []),

@@ -1,11 +1,14 @@
 /** @module `tortie matrix`: the whole truth table. */
+
+import type { Cluster } from "../../analysis/cluster.ts";
 import { allPairs, type PacketKind } from "../../analysis/connectivity.ts";
-import { type Matrix, matrixOf, quotient } from "../../analysis/matrix.ts";
+import { type CellVerdict, type Matrix, matrixOf } from "../../analysis/matrix.ts";
+import { isFinished } from "../../policy/from-pod.ts";
 import { PROTOCOL } from "../../policy/model.ts";
 import { type InputOptions, loadCluster } from "../inputs.ts";
 import type { Io } from "../io.ts";
 import { matrixLines, SIGN } from "../matrix-text.ts";
-import { structured } from "../output.ts";
+import { counted, structured } from "../output.ts";
 import { paintFor } from "../paint.ts";
 import { parsePort, parseProtocol } from "./explain.ts";
 
@@ -34,45 +37,87 @@ export async function runMatrix(io: Io, options: MatrixOptions): Promise<number>
   );
   const kind = packetKind(options, hasV4 || cluster.graph.endpoints.size === 0 ? 4 : 6);
   const matrix = matrixOf(allPairs(cluster.graph, kind), options.pods === true);
-  for (const line of render(matrix, options, io)) io.out(line);
+  for (const text of render(matrix, options, io)) io.out(text);
+  if (options.output === undefined) tellLeftOut(io, cluster);
   return 0;
 }
 
-function render(matrix: Matrix, options: MatrixOptions, io: Io): string[] {
-  const { groups, cells } = matrix;
+/** Pods without an address of their own have no row. */
+function tellLeftOut(io: Io, cluster: Cluster): void {
+  const host = [...cluster.pods.values()].filter((pod) => pod.spec.hostNetwork && !isFinished(pod)).length;
+  if (host > 0)
+    io.out(
+      paintFor(io).dim(
+        `${counted(host, "pod")} on the host's network ${host === 1 ? "has" : "have"} no row: they are their nodes`,
+      ),
+    );
+}
+
+/** Texts to print one after the other: a table of thousands of workloads is never held whole. */
+function* render(matrix: Matrix, options: MatrixOptions, io: Io): Iterable<string> {
+  const { groups } = matrix;
+  const protocol = parseProtocol(options.protocol);
+  const port = protocol === "ICMP" ? undefined : parsePort(options.port ?? "80");
   switch (options.output) {
-    case "json":
-    case "yaml": {
-      const protocol = parseProtocol(options.protocol);
-      const pairs = groups.flatMap((from, row) =>
-        groups.map((to, column) => ({
-          from: from.name,
-          to: to.name,
-          verdict: cells[row]?.[column] ?? "deny",
-        })),
-      );
-      const port = protocol === "ICMP" ? {} : { port: parsePort(options.port ?? "80") };
-      return [structured(options.output, { protocol, ...port, groups, pairs })];
+    case "json": {
+      const head = { protocol, ...(port !== undefined && { port }), groups };
+      yield `${structured("json", head).slice(0, -"\n}".length)},\n  "pairs": [`;
+      const last = groups.length - 1;
+      for (const row of pairRows(matrix, (pair) => `    ${JSON.stringify(pair)}`)) {
+        const comma = row.from === last ? "" : ",";
+        yield `${row.pairs.join(",\n")}${comma}`;
+      }
+      yield "  ]\n}";
+      return;
     }
+    case "yaml":
+      yield structured("yaml", { protocol, ...(port !== undefined && { port }), groups });
+      yield groups.length === 0 ? "pairs: []" : "pairs:";
+      // JSON's mappings are YAML's flow mappings.
+      for (const { pairs } of pairRows(matrix, (pair) => `  - ${JSON.stringify(pair)}`))
+        yield pairs.join("\n");
+      return;
     case "csv":
-      return [
-        "from,to,verdict",
-        ...groups.flatMap((from, row) =>
-          groups.map((to, column) => `${from.name},${to.name},${cells[row]?.[column] ?? "deny"}`),
-        ),
-      ];
+      yield "from,to,verdict";
+      for (const { pairs } of pairRows(matrix, ({ from, to, verdict }) =>
+        [from, to, verdict].map(csvField).join(","),
+      ))
+        yield pairs.join("\n");
+      return;
     case "md": {
-      const title = ({ name, pods }: Matrix["groups"][number]): string =>
-        pods.length === 1 ? name : `${name} (${pods.length} pods)`;
-      return [
-        `| from \\ to | ${groups.map(title).join(" | ")} |`,
-        `|---|${groups.map(() => ":-:").join("|")}|`,
-        ...groups.map(
-          (from, row) => `| ${title(from)} | ${(cells[row] ?? []).map((cell) => SIGN[cell]).join(" | ")} |`,
-        ),
-      ];
+      const titles = groups.map(({ name, pods }) =>
+        pods.length === 1 ? name : `${name} (${pods.length} pods)`,
+      );
+      yield `| from \\ to | ${titles.join(" | ")} |`;
+      yield `|---|${groups.map(() => ":-:").join("|")}|`;
+      for (const [from, title] of titles.entries())
+        yield `| ${title} | ${titles.map((_, to) => SIGN[matrix.cell(from, to)]).join(" | ")} |`;
+      return;
     }
     default:
-      return matrixLines(matrix, quotient(matrix), paintFor(io));
+      yield* matrixLines(matrix, port === undefined ? protocol : `${protocol} ${port}`, paintFor(io));
   }
+}
+
+interface Pair {
+  readonly from: string;
+  readonly to: string;
+  readonly verdict: CellVerdict;
+}
+
+/** The table's pairs as text, a source's at a time. */
+function* pairRows(
+  matrix: Matrix,
+  format: (pair: Pair) => string,
+): Iterable<{ readonly from: number; readonly pairs: readonly string[] }> {
+  const names = matrix.groups.map(({ name }) => name);
+  for (const [from, source] of names.entries()) {
+    const pairs = names.map((to, index) => format({ from: source, to, verdict: matrix.cell(from, index) }));
+    yield { from, pairs };
+  }
+}
+
+/** @see https://www.rfc-editor.org/rfc/rfc4180 */
+function csvField(text: string): string {
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -1,5 +1,6 @@
 /** @module Figures of the pure rooms: all pairs, one change, one verdict, at the sizes that design aims name. */
-import { eachRow, PairSpace } from "../src/analysis/connectivity.ts";
+import { eachRow } from "../src/analysis/connectivity.ts";
+import { PairSpace } from "../src/analysis/pair-space.ts";
 import { countBits } from "../src/base/bitset.ts";
 import { verdict } from "../src/calc/verdict.ts";
 import { becauseLine } from "../src/policy/explain.ts";

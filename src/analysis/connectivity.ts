@@ -13,18 +13,18 @@ import {
   andNotInto,
   eachBit,
   emptyWords,
-  fullWords,
   hasBit,
   isEmpty,
   orInto,
   setBit,
   type Words,
 } from "../base/bitset.ts";
-import { type Cidr, cidrContains, type Family, formatCidr } from "../base/ip.ts";
+import type { Family } from "../base/ip.ts";
 import type { PolicyGraph } from "../calc/graph.ts";
-import type { CompiledRule, DirectionProgram, SelectorState } from "../calc/types.ts";
+import type { CompiledRule, DirectionProgram } from "../calc/types.ts";
 import { type Direction, type EntityMatch, hasPorts, type Match, type PortMatch } from "../policy/model.ts";
-import { type Unit, unitsOf } from "./units.ts";
+import { PairSpace } from "./pair-space.ts";
+import type { Unit } from "./units.ts";
 
 export interface PacketKind {
   readonly family: Family;
@@ -71,91 +71,18 @@ export function eachRow(
   }
 }
 
-/** Units and sets of units that do not depend on the packet. Valid until the graph changes. */
-export class PairSpace {
-  readonly units: readonly Unit[];
-  readonly all: Words;
-  readonly #family: Family;
-  readonly #unitsOfIdentity = new Map<object, number[]>();
-  readonly #selectors = new Map<SelectorState, Words>();
-  /** By the CIDR's text: thousands of rules name the same few. */
-  readonly #nets = new Map<string, Words>();
-  readonly #scratch: Words[] = [];
-  readonly #ownSide = new Map<DirectionProgram, boolean>();
-
-  constructor(graph: PolicyGraph, family: Family) {
-    this.#family = family;
-    this.units = unitsOf(graph, family);
-    this.all = fullWords(this.units.length);
-    for (const [index, { identity }] of this.units.entries()) {
-      const known = this.#unitsOfIdentity.get(identity);
-      if (known) known.push(index);
-      else this.#unitsOfIdentity.set(identity, [index]);
-    }
-  }
-
-  selected(selector: SelectorState): Words {
-    const known = this.#selectors.get(selector);
-    if (known) return known;
-    const words = emptyWords(this.units.length);
-    for (const identity of selector.members) {
-      for (const index of this.#unitsOfIdentity.get(identity) ?? []) setBit(words, index);
-    }
-    for (const set of selector.networkSets) orInto(words, this.inAny(set.nets));
-    this.#selectors.set(selector, words);
-    return words;
-  }
-
-  inAny(nets: readonly Cidr[]): Words {
-    const [only] = nets;
-    if (only && nets.length === 1) return this.#inNet(only);
-    const words = emptyWords(this.units.length);
-    for (const net of nets) orInto(words, this.#inNet(net));
-    return words;
-  }
-
-  ownSideMatters(program: DirectionProgram, direction: Direction): boolean {
-    const known = this.#ownSide.get(program);
-    if (known !== undefined) return known;
-    const matters = ownSideMatters(program, direction);
-    this.#ownSide.set(program, matters);
-    return matters;
-  }
-
-  /** A buffer that is used again and again, filled with a copy. The last place is for rows without a column. */
-  scratch(place: number, content: Words): Words {
-    let words = this.#scratch[place];
-    if (!words) {
-      words = emptyWords(this.units.length);
-      this.#scratch[place] = words;
-    }
-    words.set(content);
-    return words;
-  }
-
-  without(set: Words): Words {
-    const rest = this.all.slice();
-    andNotInto(rest, set);
-    return rest;
-  }
-
-  #inNet(net: Cidr): Words {
-    const key = formatCidr(net);
-    const known = this.#nets.get(key);
-    if (known) return known;
-    const words = emptyWords(this.units.length);
-    for (const [index, { address }] of this.units.entries()) {
-      if (cidrContains(net, { family: this.#family, bits: address })) setBit(words, index);
-    }
-    this.#nets.set(key, words);
-    return words;
-  }
-}
-
 /** Who may open what, for the sources of one egress program. */
 interface EgressGroup {
   readonly sources: number[];
   readonly opens: Words;
+}
+
+/** A program's way through its tiers, for one subject. */
+interface Walk {
+  readonly direction: Direction;
+  readonly subject: number;
+  readonly undecided: Words;
+  readonly allowed: Words;
 }
 
 class Solver {
@@ -258,18 +185,16 @@ class Solver {
           for (const rule of state[direction] ?? []) this.#addPeers(allowed, rule, direction, subject);
         return allowed;
       }
-      undecided = this.#walkTier(tier, direction, subject, undecided, allowed);
+      undecided = this.#walkTier(tier, { direction, subject, undecided, allowed });
     }
     if (program.profile === "allow") orInto(allowed, undecided);
     return allowed;
   }
 
+  /** Adds to `allowed` what the tier allows of `undecided`. @returns what it passes on */
   #walkTier(
     tier: DirectionProgram["tiers"][number],
-    direction: Direction,
-    subject: number,
-    undecided: Words,
-    allowed: Words,
+    { direction, subject, undecided, allowed }: Walk,
   ): Words {
     const rest = undecided.slice();
     const passed = emptyWords(this.#space.units.length);
@@ -396,22 +321,4 @@ class Solver {
     }
     return words;
   }
-}
-
-/** Whether a rule looks at its own side's address or labels: equal programs may then differ by unit. */
-function ownSideMatters(program: DirectionProgram, direction: Direction): boolean {
-  const own = direction === "ingress" ? "destination" : "source";
-  return program.tiers.some((tier) =>
-    tier.policies.some((state) =>
-      (state[direction] ?? []).some(({ rule: { match } }) => {
-        const side = match[own];
-        return (
-          side.selector !== undefined ||
-          side.notSelector !== undefined ||
-          side.nets !== undefined ||
-          side.notNets !== undefined
-        );
-      }),
-    ),
-  );
 }

@@ -1,6 +1,6 @@
 /** @module Questions: `new Cluster()`, `apply(objects)`, `sync()`, then `answer(cluster, question)` or `allPairs(…)`. */
 export { Cluster, type ClusterChange, type ClusterOptions } from "./cluster.ts";
-export { allPairs, type Connectivity, eachRow, type PacketKind, PairSpace } from "./connectivity.ts";
+export { allPairs, type Connectivity, eachRow, type PacketKind } from "./connectivity.ts";
 export {
   type CellVerdict,
   type Matrix,
@@ -9,5 +9,6 @@ export {
   type Quotient,
   quotient,
 } from "./matrix.ts";
+export { PairSpace } from "./pair-space.ts";
 export { type Answer, answer, type Question, type ResolvedQuestion, resolveQuestion } from "./question.ts";
 export type { Unit } from "./units.ts";

@@ -15,6 +15,8 @@ function escapeXml(text: string): string {
 
 /** @see https://github.com/testmoapp/junitxml */
 export function junit(results: readonly FileResult[]): string {
+  let tests = 0;
+  let failed = 0;
   const suites = results.map(({ file, name, run }) => {
     const failures =
       run.cases.filter(({ passed }) => !passed).length + run.disagreements.length + run.faults.length;
@@ -37,7 +39,9 @@ export function junit(results: readonly FileResult[]): string {
       return `    <testcase classname="${escapeXml(name)}" name="${title}" file="${escapeXml(file)}"><failure message="${escapeXml(fault)}"/></testcase>`;
     });
     const all = [...cases, ...disagreements, ...faults];
-    return `  <testsuite name="${escapeXml(name)}" tests="${all.length}" failures="${failures}">\n${all.join("\n")}\n  </testsuite>`;
+    tests += all.length;
+    failed += failures;
+    return `  <testsuite name="${escapeXml(name)}" tests="${all.length}" failures="${failures}" errors="0" skipped="0">\n${all.join("\n")}\n  </testsuite>`;
   });
-  return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n${suites.join("\n")}\n</testsuites>\n`;
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites tests="${tests}" failures="${failed}">\n${suites.join("\n")}\n</testsuites>\n`;
 }

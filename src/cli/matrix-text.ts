@@ -82,14 +82,15 @@ function shortTitle(entry: MatrixClass): string {
 
 /** Whichever is shorter to say: those that are reached, or those that are not. */
 function reached(row: readonly CellVerdict[]): string {
-  const of = (verdict: CellVerdict): string =>
-    ranges(row.flatMap((cell, index) => (cell === verdict ? [index + 1] : [])));
-  const allowed = row.filter((cell) => cell === "allow").length;
-  const mixed = of("mixed");
-  const partly = mixed === "" ? "" : `; in part ${mixed}`;
-  if (allowed === row.length) return "all";
-  if (allowed === 0) return `none${partly}`;
-  return allowed > row.length / 2 ? `all but ${of("deny")}${partly}` : `${of("allow")}${partly}`;
+  const places: Record<CellVerdict, number[]> = { allow: [], deny: [], mixed: [] };
+  for (const [index, cell] of row.entries()) places[cell].push(index + 1);
+  const { allow, deny, mixed } = places;
+  const partly = mixed.length === 0 ? "" : `; in part ${ranges(mixed)}`;
+  if (allow.length === row.length) return "all";
+  if (allow.length === 0) return `none${partly}`;
+  return allow.length > row.length / 2
+    ? `all but ${ranges([...deny, ...mixed].sort((a, b) => a - b))}${partly}`
+    : `${ranges(allow)}${partly}`;
 }
 
 /** `1-3, 7`. */

@@ -1,7 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { load } from "js-yaml";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { runCli } from "./testing.ts";
 
@@ -139,6 +141,36 @@ describe("matrix", () => {
     expect((await demo("matrix", "-o", "md", ...ALL)).out).toContain("| default/busybox | ✓ | ✕ | ✕ |");
     const json = JSON.parse((await demo("matrix", "-o", "json", ...ALL)).out) as { pairs: unknown[] };
     expect(json.pairs).toHaveLength(9);
+    const yaml = load((await demo("matrix", "-o", "yaml", ...ALL)).out) as { pairs: unknown[] };
+    expect(yaml).toEqual(json);
+  });
+
+  test("a Deployment and a StatefulSet of one name are told apart; pods on the host's network are counted", async () => {
+    const workload = (kind: string, spec = ""): string =>
+      `apiVersion: apps/v1\nkind: ${kind}\nmetadata: {name: web}\nspec: {selector: {matchLabels: {a: ${kind}}}, template: {metadata: {labels: {a: ${kind}}}, spec: {${spec}containers: []}}}\n---\n`;
+    const input =
+      workload("Deployment") + workload("StatefulSet") + workload("DaemonSet", "hostNetwork: true, ");
+    const { out } = await runCli(["matrix", "-f", "-"], { input });
+    expect(out).toContain("1  default/deployment/web");
+    expect(out).toContain("2  default/statefulset/web");
+    expect(out).toContain("TCP 80: ✓ can open a connection");
+    expect(out).toContain("2 pods on the host's network have no row");
+  });
+
+  test("ten thousand pods without a workload are told, too", { timeout: 30_000 }, async () => {
+    const pods = Array.from(
+      { length: 10_000 },
+      (_, index) =>
+        `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p${index}","labels":{"app":"a${index % 500}"}},"spec":{"containers":[{"name":"c","image":"i"}]}}`,
+    );
+    const policy = (index: number): string =>
+      `{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy","metadata":{"name":"p${index}"},"spec":{"podSelector":{"matchLabels":{"app":"a${index}"}},"ingress":[{"from":[{"podSelector":{"matchLabels":{"app":"a${index + 1}"}}}]}]}}`;
+    const policies = Array.from({ length: 400 }, (_, index) => policy(index));
+    const input = `{"apiVersion":"v1","kind":"List","items":[${[...pods, ...policies].join(",")}]}`;
+    const { exit, out } = await runCli(["matrix", "-f", "-"], { input });
+    expect(exit).toBe(0);
+    // Each of the first 401 differs from the others; the 99 that no policy names are one.
+    expect(out).toContain("10000 workloads behave in 402 ways");
   });
 
   test("3,000 workloads are told in a page, by how they behave", async () => {
@@ -168,6 +200,17 @@ describe("get", () => {
     expect(out).toContain("NetworkPolicy default/deny-all");
     expect(out).toMatch(/default\/busybox +node1 +192\.168\.0\.1 +1 +ingress/);
     expect(out).toContain("ISSUES\nnone");
+  });
+
+  test("a word that objects inherit is no kind", async () => {
+    expect(await demo("get", "constructor", ...ALL)).toMatchObject({ exit: 2, out: "" });
+  });
+
+  test("errors in the input are mentioned where they are not shown", async () => {
+    const input = "apiVersion: v1\nkind: Pod\nmetadata: {name: A}\nspec: {containers: []}\n";
+    const { exit, err } = await runCli(["get", "pods", "-f", "-"], { input });
+    expect(exit).toBe(2);
+    expect(err).toContain("1 error in the input");
   });
 
   test("issues are an answer with status 2", async () => {
@@ -235,8 +278,51 @@ describe("test", () => {
       ],
     });
     const xml = readFileSync(path.join(folder, "report.xml"), "utf8");
-    expect(xml).toContain('<testsuite name="data" tests="1" failures="1">');
+    expect(xml).toContain('<testsuite name="data" tests="1" failures="1" errors="0" skipped="0">');
     expect(xml).toContain('<failure message="expected deny, got allow">');
+  });
+
+  test("of a folder, only files that speak of a ConnectivityTest are tests; a file named by itself must be one", async () => {
+    mkdirSync(path.join(folder, "beside"));
+    writeFileSync(
+      path.join(folder, "beside/manifest.yaml"),
+      "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n",
+    );
+    writeFileSync(path.join(folder, "beside/values.yaml"), "replicas: {{ n }}\n");
+    expect(await runCli(["test", "beside"], { folder })).toMatchObject({ exit: 2 });
+    const file = save("one", "    - {from: x/a, to: x/b, port: 80, expect: allow}\n");
+    renameSync(path.join(folder, file), path.join(folder, "beside", file));
+    expect(await runCli(["test", "beside"], { folder })).toMatchObject({ exit: 0, err: "" });
+    expect(await runCli(["test", "beside/*.yaml"], { folder })).toMatchObject({ exit: 0, err: "" });
+    const { exit, err } = await runCli(["test", "beside/manifest.yaml"], { folder });
+    expect(exit).toBe(2);
+    expect(err).toContain("there is no ConnectivityTest in it");
+  });
+
+  test("a test that asks nothing, and a matrix row that means nobody, do not pass", async () => {
+    const nothing = await runCli(["test", save("nothing", "    []\n")], { folder });
+    expect(nothing.exit).toBe(2);
+    expect(nothing.err).toContain("[no-expectation]");
+    const file = save(
+      "typo",
+      '    []\n  matrix:\n    - {port: 80, default: allow, deny: [["x/typo", "x/b"]]}\n',
+    );
+    const { exit, err } = await runCli(["test", file], { folder });
+    expect(exit).toBe(2);
+    expect(err).toContain("typo.yaml:12:");
+    expect(err).toContain("x/typo means no pod that is there");
+  });
+
+  test("an object that two of the named files hold is told, a file that is named twice is read once", async () => {
+    const pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: c, namespace: x}\nspec: {containers: []}\n";
+    for (const name of ["c1.yml", "c2.yml"]) writeFileSync(path.join(folder, name), pod);
+    const probes = "    - {from: x/a, to: x/c, port: 80, expect: allow}\n";
+    const once = save("once", `${probes}  manifests: [c1.yml, ./c1.yml]\n`);
+    expect(await runCli(["test", once], { folder })).toMatchObject({ exit: 0 });
+    const twice = save("twice", `${probes}  manifests: [c1.yml, c2.yml]\n`);
+    const { exit, err } = await runCli(["test", twice], { folder });
+    expect(exit).toBe(2);
+    expect(err).toContain("[duplicate-object]");
   });
 
   test("a report that cannot be written is status 3", async () => {
@@ -245,6 +331,24 @@ describe("test", () => {
     expect(exit).toBe(3);
     expect(err).toContain("ENOSPC");
   });
+});
+
+test("the bash script completes commands, options, their values and arguments", async () => {
+  const { out: script } = await runCli(["completion", "bash"]);
+  const complete = (...words: string[]): string => {
+    const line = ["tortie", ...words].map((word) => `'${word}'`).join(" ");
+    const ask = `COMP_WORDS=(${line}); COMP_CWORD=${words.length}; _tortie; echo "\${COMPREPLY[@]}"`;
+    const { stdout, stderr } = spawnSync("bash", ["-c", `${script}\n${ask}`], { encoding: "utf8" });
+    expect(stderr).toBe("");
+    return stdout.trim();
+  };
+  expect(complete("ex")).toBe("explain");
+  expect(complete("matrix", "--po")).toBe("--pod-cidr --port --pods");
+  expect(complete("matrix", "-o", "")).toBe("json yaml csv md");
+  expect(complete("test", "--on", "r")).toBe("ruleset");
+  expect(complete("get", "")).toBe("policies pods issues");
+  expect(complete("completion", "z")).toBe("zsh");
+  expect(complete("help", "do")).toBe("doctor");
 });
 
 test("completion scripts name every command and option", async () => {

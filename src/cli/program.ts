@@ -1,5 +1,5 @@
 /** @module The commands, their options and help. Each loads its own code when it runs. */
-import { Command, CommanderError, Option } from "commander";
+import { Argument, Command, CommanderError, Option } from "commander";
 import { addCompletion } from "./commands/completion.ts";
 import type { Io } from "./io.ts";
 import { VERSION } from "./version.ts";
@@ -26,20 +26,23 @@ const collect = (value: string, before: readonly string[]): string[] => [...befo
 
 function withInput(command: Command): Command {
   return command
-    .option(
-      "-f, --filename <path>",
-      "manifests: a file, folder or glob, or - for standard input (repeatable)",
-      collect,
-      [],
+    .addOption(
+      new Option(
+        "-f, --filename <path>",
+        "manifests: a file, folder or glob, or - for standard input (repeatable)",
+      )
+        .argParser(collect)
+        .default([], "none"),
     )
     .option("-n, --namespace <name>", "namespace of objects that name none", "default")
-    .option(
-      "--pod-cidr <cidr>",
-      "where pods get addresses, one for each family (default 192.168.0.0/16)",
-      collect,
-      [],
-    )
+    .addOption(podCidr())
     .option("--keep-going", "answer from what could be read; what is broken fails closed");
+}
+
+function podCidr(): Option {
+  return new Option("--pod-cidr <cidr>", "where pods get addresses, one for each family")
+    .argParser(collect)
+    .default([], "192.168.0.0/16");
 }
 
 function output(...choices: string[]): Option {
@@ -78,12 +81,7 @@ export async function runProgram(io: Io, argv: readonly string[]): Promise<numbe
     .addOption(output("json", "yaml"))
     .option("--junit <file>", "write JUnit XML too")
     .option("-v, --verbose", "tell cases that passed as well, with reasons")
-    .option(
-      "--pod-cidr <cidr>",
-      "where pods get addresses, one for each family (default 192.168.0.0/16)",
-      collect,
-      [],
-    )
+    .addOption(podCidr())
     .option("--keep-going", "test what could be read; what is broken fails closed")
     .addHelpText(
       "after",
@@ -136,7 +134,7 @@ export async function runProgram(io: Io, argv: readonly string[]): Promise<numbe
     );
 
   withInput(program.command("get"))
-    .argument("[kind]", "policies, pods or issues; all where left out")
+    .addArgument(kindArgument())
     .description("what was understood: policies in order with their subjects, pods with identities, issues")
     .addOption(output("json", "yaml", "wide"))
     .addHelpText(
@@ -171,12 +169,7 @@ export async function runProgram(io: Io, argv: readonly string[]): Promise<numbe
     .description("play a walkthrough: manifests in, real packets out, step by step")
     .option("--list", "list the walkthroughs")
     .addOption(new Option("--on <judge>", "who judges beside the model").choices(["model", "kernel"]))
-    .option(
-      "--pod-cidr <cidr>",
-      "where pods get addresses, one for each family (default 192.168.0.0/16)",
-      collect,
-      [],
-    )
+    .addOption(podCidr())
     .option("--manifests", "print the manifests that the walkthrough applies")
     .addHelpText("after", example("tortie demo", "tortie demo go-demo-2 --on model", "tortie demo --list"))
     .action((name: string, options: object) =>
@@ -203,6 +196,13 @@ export async function runProgram(io: Io, argv: readonly string[]): Promise<numbe
     return 2;
   }
   return status;
+}
+
+/** Named for help and completion; `get` itself takes the names that kubectl has for them as well. */
+function kindArgument(): Argument {
+  const argument = new Argument("[kind]", "all where left out");
+  argument.argChoices = ["policies", "pods", "issues"];
+  return argument;
 }
 
 function example(...lines: string[]): string {

@@ -75,7 +75,10 @@ export async function runStages(
         faults.push({ step: stage.name, judge: judge.name, fault });
       await openForLater(judge, opened.get(judge) ?? new Set(), stages.slice(index + 1));
     }
-    collect(stage, asked, answers, cases, disagreements);
+    const results = compare(stage, asked, answers);
+    // One by one: a matrix over a thousand pods has more cases than a call may have arguments.
+    for (const entry of results.cases) cases.push(entry);
+    for (const entry of results.disagreements) disagreements.push(entry);
   }
   return { cases, disagreements, faults };
 }
@@ -109,13 +112,14 @@ async function tryToOpen(judge: Judge, question: Question): Promise<boolean> {
   }
 }
 
-function collect(
+/** Each judge's answers against what was expected, and against one another. */
+function compare(
   stage: Stage,
   asked: readonly TestCase[],
   answers: ReadonlyMap<Judge, readonly Observation[]>,
-  cases: CaseResult[],
-  disagreements: Disagreement[],
-): void {
+): Pick<TestRun, "cases" | "disagreements"> {
+  const cases: CaseResult[] = [];
+  const disagreements: Disagreement[] = [];
   for (const [index, { question, expected, established, path }] of asked.entries()) {
     const given: Disagreement["answers"][number][] = [];
     for (const [judge, observations] of answers) {
@@ -143,4 +147,5 @@ function collect(
       disagreements.push({ step: stage.name, path, from: question.from, to: question.to, answers: given });
     }
   }
+  return { cases, disagreements };
 }

@@ -24,7 +24,7 @@ export interface Stage {
   readonly path: string;
   /** Changes the cluster's objects; the caller syncs. @throws OpError `not-found` */
   readonly change: (cluster: Cluster) => void;
-  /** To be asked when the cluster is synced: a matrix is over the pods that are there then. */
+  /** To be asked when the cluster is synced: a matrix is over the pods that are there then. @throws OpError `not-found` */
   readonly cases: (cluster: Cluster) => TestCase[];
   /** Those of its probes that ask about a connection opened earlier; known before the stage begins. */
   readonly establishedCases: readonly TestCase[];
@@ -150,11 +150,21 @@ function probeCase(probe: Probe): TestCase {
   };
 }
 
-/** Cost: pods squared. */
+/** Cost: pods squared. @throws OpError `not-found` for a row that means no pod */
 function matrixCases(cluster: Cluster, matrix: MatrixExpectation): TestCase[] {
   const names = [...cluster.pods]
     .filter(([, pod]) => pod.phase !== "Succeeded" && pod.phase !== "Failed")
     .map(([, pod]) => podId(pod));
+  for (const row of matrix.rows) {
+    for (const pattern of [row.from, row.to]) {
+      // A row that names nobody would hold whatever the policies are. A wildcard may mean no pod at this step.
+      if (!pattern.includes("*") && !names.includes(pattern))
+        throw new OpError(`${pattern} means no pod that is there`, {
+          code: "not-found",
+          facts: { path: row.path },
+        });
+    }
+  }
   const cases: TestCase[] = [];
   for (const from of names) {
     for (const to of names) {

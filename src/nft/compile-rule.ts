@@ -76,20 +76,16 @@ export function compileRule(
         ? [[]]
         : [[{ kind: "compare", field: "family", equal: true, value: NFPROTO[family] }]],
       addressAlternatives(
-        "source",
+        { side: "source", family, needs },
         match.source,
         compiled.sourceSelector,
         compiled.sourceNotSelector,
-        family,
-        needs,
       ),
       addressAlternatives(
-        "destination",
+        { side: "destination", family, needs },
         match.destination,
         compiled.destinationSelector,
         compiled.destinationNotSelector,
-        family,
-        needs,
       ),
       protocolAlternatives(match, family, needs),
     ];
@@ -133,13 +129,19 @@ function familiesOf(match: Match, families: readonly Family[]): readonly (Family
   return speaksOfAddresses ? families : [undefined];
 }
 
+/** What a part of a rule is written for, and where the sets that it takes are gathered. */
+interface Writing {
+  readonly side: Side;
+  /** undefined: for both, since the rule speaks of no address. */
+  readonly family: Family | undefined;
+  readonly needs: SetNeed[];
+}
+
 function addressAlternatives(
-  side: Side,
+  { side, family, needs }: Writing,
   match: EntityMatch,
   selector: SelectorState | undefined,
   notSelector: SelectorState | undefined,
-  family: Family | undefined,
-  needs: SetNeed[],
 ): Alternatives {
   if (family === undefined) return [[]];
   const field = addressField(side, family);
@@ -227,8 +229,8 @@ function protocolAlternatives(match: Match, family: Family | undefined, needs: S
     .flatMap((protocol) =>
       product([
         protocolStatements(protocol, undefined),
-        portAlternatives("source", match.source, protocol, family, needs),
-        portAlternatives("destination", match.destination, protocol, family, needs),
+        portAlternatives({ side: "source", family, needs }, match.source, protocol),
+        portAlternatives({ side: "destination", family, needs }, match.destination, protocol),
         icmp,
       ]),
     );
@@ -243,17 +245,9 @@ function protocolStatements(protocol: number | undefined, notProtocol: number | 
   return [statements];
 }
 
-function portAlternatives(
-  side: Side,
-  match: EntityMatch,
-  protocol: number,
-  family: Family | undefined,
-  needs: SetNeed[],
-): Alternatives {
-  const field: NftField = `${side}-port`;
-  const never = (match.notPorts ?? []).flatMap((port) =>
-    portConjunction(side, port, protocol, family, needs, false),
-  );
+function portAlternatives(writing: Writing, match: EntityMatch, protocol: number): Alternatives {
+  const field: NftField = `${writing.side}-port`;
+  const never = (match.notPorts ?? []).flatMap((port) => portConjunction(writing, port, protocol, false));
   if (!match.ports) return [never];
   const singles = match.ports.flatMap((port) =>
     port.kind === "range" && port.first === port.last ? [port.first] : [],
@@ -266,19 +260,18 @@ function portAlternatives(
     alternatives.push([{ kind: "compare", field, equal: true, value: only }]);
   if (distinct.length > 1) {
     const name = portSet(distinct);
-    needs.push({ kind: "ports", name, ports: distinct });
+    writing.needs.push({ kind: "ports", name, ports: distinct });
     alternatives.push([{ kind: "lookup", fields: [field], set: name, present: true }]);
   }
-  for (const port of others) alternatives.push(portConjunction(side, port, protocol, family, needs, true));
+  for (const port of others) alternatives.push(portConjunction(writing, port, protocol, true));
   return alternatives.map((alternative) => [...alternative, ...never]);
 }
 
+/** @param holds - false for the negated match */
 function portConjunction(
-  side: Side,
+  { side, family, needs }: Writing,
   port: PortMatch,
   protocol: number,
-  family: Family | undefined,
-  needs: SetNeed[],
   holds: boolean,
 ): NftStatement[] {
   const field = `${side}-port` as const;

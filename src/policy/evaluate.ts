@@ -64,7 +64,8 @@ function evaluateDirection(world: World, flow: Flow, direction: Direction): Dire
   for (const tier of completeTiers(world.tiers, world.policies)) {
     const policies = applying.filter((policy) => policy.tier === tier.name).sort(comparePolicies);
     if (policies.length === 0) continue;
-    const outcome = walkTier(world, flow, direction, policies, passing);
+    const rules = policies.flatMap((policy) => rulesOf(policy, direction));
+    const outcome = walkRules(world, flow, rules, passing);
     if (outcome.kind === "decided") {
       return {
         direction,
@@ -93,23 +94,25 @@ function policiesThatApply(world: World, endpoint: Endpoint, direction: Directio
 
 type TierOutcome = { kind: "decided"; match: RuleMatch } | { kind: "passed" } | { kind: "exhausted" };
 
-function walkTier(
+function rulesOf(policy: Policy, direction: Direction): { policy: Policy; rule: Rule }[] {
+  const governed = policy[direction];
+  return governed.governs ? governed.rules.map((rule) => ({ policy, rule })) : [];
+}
+
+/** @param passing - takes the rules that match without deciding */
+function walkRules(
   world: World,
   flow: Flow,
-  direction: Direction,
-  policies: readonly Policy[],
+  rules: readonly { readonly policy: Policy; readonly rule: Rule }[],
   passing: RuleMatch[],
 ): TierOutcome {
-  for (const policy of policies) {
-    const governed = policy[direction];
-    for (const rule of governed.governs ? governed.rules : []) {
-      const matched = matchRule(world, rule, flow);
-      if (!matched) continue;
-      const match: RuleMatch = { policy, rule, ...(matched.port && { port: matched.port }) };
-      if (rule.action === "allow" || rule.action === "deny") return { kind: "decided", match };
-      passing.push(match);
-      if (rule.action === "pass") return { kind: "passed" };
-    }
+  for (const { policy, rule } of rules) {
+    const matched = matchRule(world, rule, flow);
+    if (!matched) continue;
+    const match: RuleMatch = { policy, rule, ...(matched.port && { port: matched.port }) };
+    if (rule.action === "allow" || rule.action === "deny") return { kind: "decided", match };
+    passing.push(match);
+    if (rule.action === "pass") return { kind: "passed" };
   }
   return { kind: "exhausted" };
 }
@@ -118,15 +121,13 @@ function walkTier(
 function matchRule(world: World, rule: Rule, flow: Flow): { port?: PortMatch } | undefined {
   const { match } = rule;
   if (!matchesPacket(match, flow)) return undefined;
-  const source = matchEntity(world, match.source, flow.source, flow.sourcePort, flow.protocol);
+  const source = matchEntity(world, match.source, { ...flow, party: flow.source, port: flow.sourcePort });
   if (!source) return undefined;
-  const destination = matchEntity(
-    world,
-    match.destination,
-    flow.destination,
-    flow.destinationPort,
-    flow.protocol,
-  );
+  const destination = matchEntity(world, match.destination, {
+    ...flow,
+    party: flow.destination,
+    port: flow.destinationPort,
+  });
   if (!destination) return undefined;
   const port = destination.port ?? source.port;
   return port ? { port } : {};
@@ -150,12 +151,17 @@ function matchesIcmp(match: IcmpMatch, flow: Flow): boolean {
   );
 }
 
+/** One end of a flow. */
+interface End {
+  readonly party: Party;
+  readonly port: number | undefined;
+  readonly protocol: number;
+}
+
 function matchEntity(
   world: World,
   match: EntityMatch,
-  party: Party,
-  port: number | undefined,
-  protocol: number,
+  { party, port, protocol }: End,
 ): { port?: PortMatch } | undefined {
   if (match.selector && !selectorCovers(world, match.selector, party)) return undefined;
   if (match.notSelector && selectorCovers(world, match.notSelector, party)) return undefined;

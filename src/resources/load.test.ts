@@ -262,6 +262,7 @@ describe("a file found in a folder", () => {
     ["a docker-compose file", "services: {web: {image: i}}\n"],
     ["a chart's values", "replicas: 3\n"],
     ["a list", "- a\n"],
+    ["a chart's description", "apiVersion: v2\nname: web\nversion: 0.1.0\n"],
   ])("%s is passed over with a warning", (_why, text) => {
     expect(load(text).issues).toMatchObject([
       { code: "not-kubernetes", severity: "warning", position: { line: 1 } },
@@ -271,6 +272,7 @@ describe("a file found in a folder", () => {
   test.each([
     ["a kind without a version", "kind: NetworkPolicy\n", "missing-kind"],
     ["a version without a kind", "apiVersion: v1\n", "missing-kind"],
+    ["an object that lost its kind", "apiVersion: v1\nmetadata: {name: a}\n", "missing-kind"],
     ["what cannot be read at all", "a: [\n", "yaml-syntax"],
   ])("%s is an error all the same, for a policy may hide in it", (_why, text, code) => {
     expect(load(text).issues).toMatchObject([{ code, severity: "error" }]);

@@ -63,9 +63,14 @@ export function decodeValue(value: unknown, source: Source, options: LoadOptions
   return loader.finish();
 }
 
-/** Half an object (a kind without a version) is a mistake; nothing of one is another program's file. */
+/**
+ * Half an object (a kind without a version, a version and metadata without a kind) is a mistake; nothing of one is
+ * another program's file, and so is a chart's description, which has a version alone.
+ */
 function isTyped(value: unknown): boolean {
-  return typeof value === "object" && value !== null && ("apiVersion" in value || "kind" in value);
+  if (typeof value !== "object" || value === null) return false;
+  if ("kind" in value) return true;
+  return "apiVersion" in value && ("metadata" in value || "spec" in value || !("name" in value));
 }
 
 class Loader {
@@ -94,7 +99,7 @@ class Loader {
     report.warn({
       code: "not-kubernetes",
       path: "",
-      message: "not a Kubernetes object, passed over: it has neither apiVersion nor kind",
+      message: "not a Kubernetes object, passed over",
     });
     this.addIssues(report.issues);
     this.#ignored++;

@@ -17,8 +17,11 @@ export function addCompletion(program: Command, io: Io): void {
 interface Words {
   readonly name: string;
   readonly summary: string;
+  /** What the first argument may be, where that is a closed list. */
+  readonly first: readonly string[];
   readonly options: readonly {
     readonly flag: string;
+    readonly short?: string;
     readonly summary: string;
     readonly choices: readonly string[];
   }[];
@@ -28,15 +31,27 @@ function wordsOf(program: Command): Words[] {
   return program.commands.map((command) => ({
     name: command.name(),
     summary: command.description(),
+    first: command.registeredArguments[0]?.argChoices ?? [],
     options: command.options.flatMap((option) =>
       option.long
-        ? [{ flag: option.long, summary: option.description, choices: option.argChoices ?? [] }]
+        ? [
+            {
+              flag: option.long,
+              ...(option.short !== undefined && { short: option.short }),
+              summary: option.description,
+              choices: option.argChoices ?? [],
+            },
+          ]
         : [],
     ),
   }));
 }
 
 const quote = (text: string): string => text.replace(/'/g, "'\\''");
+
+function bashPatterns(command: string, { flag, short }: Words["options"][number]): string {
+  return [flag, ...(short === undefined ? [] : [short])].map((word) => `"${command} ${word}"`).join("|");
+}
 
 function bash(program: Command): string {
   const commands = wordsOf(program);
@@ -48,8 +63,13 @@ function bash(program: Command): string {
       .filter((option) => option.choices.length > 0)
       .map(
         (option) =>
-          `    "${name} ${option.flag}") COMPREPLY=($(compgen -W "${option.choices.join(" ")}" -- "$cur")); return ;;`,
+          `    ${bashPatterns(name, option)}) COMPREPLY=($(compgen -W "${option.choices.join(" ")}" -- "$cur")); return ;;`,
       ),
+  );
+  const first = commands.flatMap(({ name, first: choices }) =>
+    choices.length > 0
+      ? [`      ${name}) COMPREPLY=($(compgen -W "${choices.join(" ")}" -- "$cur")); return ;;`]
+      : [],
   );
   return `# bash completion for tortie
 _tortie() {
@@ -62,12 +82,17 @@ ${choices.join("\n")}
   esac
   case "$command" in
 ${cases.join("\n")}
-    completion) words="bash zsh fish" ;;
   esac
   case "$cur" in
-    -*) COMPREPLY=($(compgen -W "$words" -- "$cur")) ;;
-    *) COMPREPLY=($(compgen -f -- "$cur")) ;;
+    -*) COMPREPLY=($(compgen -W "$words" -- "$cur")); return ;;
   esac
+  if [ "$COMP_CWORD" -eq 2 ]; then
+    case "$command" in
+${first.join("\n")}
+      help) COMPREPLY=($(compgen -W "${commands.map(({ name }) => name).join(" ")}" -- "$cur")); return ;;
+    esac
+  fi
+  COMPREPLY=($(compgen -f -- "$cur"))
 }
 complete -o filenames -F _tortie tortie`;
 }
@@ -75,12 +100,13 @@ complete -o filenames -F _tortie tortie`;
 function zsh(program: Command): string {
   const commands = wordsOf(program);
   const describe = commands.map(({ name, summary }) => `    '${name}:${quote(summary)}'`);
-  const cases = commands.map(({ name, options }) => {
+  const cases = commands.map(({ name, first, options }) => {
     const flags = options.map(({ flag, summary, choices }) => {
       const values = choices.length > 0 ? `:value:(${choices.join(" ")})` : "";
       return `'${flag}[${quote(summary).replace(/[[\]]/g, "")}]${values}'`;
     });
-    return `    ${name}) _arguments ${flags.join(" ")} '*:file:_files' ;;`;
+    const rest = first.length > 0 ? `'2:${name}:(${first.join(" ")})'` : "'*:file:_files'";
+    return `    ${name}) _arguments ${[...flags, rest].join(" ")} ;;`;
   });
   return `#compdef tortie
 _tortie() {
@@ -93,17 +119,21 @@ ${describe.join("\n")}
 ${cases.join("\n")}
   esac
 }
-compdef _tortie tortie`;
+# Sourced, it registers itself; found in fpath, its first call is a completion.
+if [ "$funcstack[1]" = "_tortie" ]; then _tortie "$@"; else compdef _tortie tortie; fi`;
 }
 
 function fish(program: Command): string {
   const lines = ["# fish completion for tortie"];
-  for (const { name, summary, options } of wordsOf(program)) {
+  for (const { name, summary, first, options } of wordsOf(program)) {
     lines.push(`complete -c tortie -n __fish_use_subcommand -a ${name} -d '${quote(summary)}'`);
-    for (const { flag, summary: help, choices } of options) {
+    if (first.length > 0)
+      lines.push(`complete -c tortie -n '__fish_seen_subcommand_from ${name}' -f -a '${first.join(" ")}'`);
+    for (const { flag, short, summary: help, choices } of options) {
+      const letter = short === undefined ? "" : ` -s ${short.slice(1)}`;
       const values = choices.length > 0 ? ` -x -a '${choices.join(" ")}'` : "";
       lines.push(
-        `complete -c tortie -n '__fish_seen_subcommand_from ${name}' -l ${flag.slice(2)} -d '${quote(help)}'${values}`,
+        `complete -c tortie -n '__fish_seen_subcommand_from ${name}' -l ${flag.slice(2)}${letter} -d '${quote(help)}'${values}`,
       );
     }
   }

@@ -75,7 +75,7 @@ export async function runDemo(io: Io, name: string, options: DemoOptions): Promi
   const kernel =
     problem === undefined ? new (await import("../../lab/kernel-judge.ts")).KernelJudge() : undefined;
   try {
-    return await new Demo(io, paint, loaded, kernel, options).play();
+    return await new Demo(io, loaded, kernel, options).play();
   } finally {
     await kernel?.close();
   }
@@ -98,9 +98,10 @@ class Demo {
   #disagreed = 0;
   #packets = 0;
 
-  constructor(io: Io, paint: Paint, loaded: LoadedTest, kernel: Judge | undefined, options: DemoOptions) {
+  /** @param kernel - undefined: the model answers alone */
+  constructor(io: Io, loaded: LoadedTest, kernel: Judge | undefined, options: DemoOptions) {
     this.#io = io;
-    this.#paint = paint;
+    this.#paint = paintFor(io);
     this.#loaded = loaded;
     this.#kernel = kernel;
     this.#cluster = new Cluster(

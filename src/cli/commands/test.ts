@@ -9,7 +9,8 @@ import { ModelJudge } from "../../judges/model-judge.ts";
 import { RulesetJudge } from "../../judges/ruleset-judge.ts";
 import { runStages, type TestRun } from "../../judges/run-test.ts";
 import { planStages } from "../../judges/test-plan.ts";
-import { decodeTexts, decodeValue } from "../../resources/load.ts";
+import { TEST_KIND } from "../../resources/decode/kinds.ts";
+import { decodeTexts, decodeValue, type InputText } from "../../resources/load.ts";
 import type { KubernetesObject } from "../../resources/object.ts";
 import { sourceInside } from "../../resources/source.ts";
 import type { ConnectivityTest } from "../../resources/tortie/types.ts";
@@ -61,21 +62,47 @@ export interface LoadedTest {
   readonly issues: readonly Issue[];
 }
 
-/** Reads the tests in the given files, and every file that they name. */
+/**
+ * Reads the tests in the given files, and every file that they name. Tests stand beside manifests: files of a folder or
+ * glob that speak of no ConnectivityTest are passed over.
+ * @throws OpError `input-invalid` where there is no test, and as `readInputs`
+ */
 export async function loadTests(io: Io, paths: readonly string[]): Promise<LoadedTest[]> {
   const loaded: LoadedTest[] = [];
-  for (const { file, text } of await readInputs(paths, { folder: io.folder, stdin: io.stdin })) {
+  for (const { file, text, scanned } of await readInputs(paths, { folder: io.folder, stdin: io.stdin })) {
+    if (scanned && !text.includes(TEST_KIND)) continue;
     const { tests, issues } = decodeTexts([{ file, text }]);
-    if (tests.length === 0 && issues.every(({ severity }) => severity !== "error")) {
+    const isBroken = issues.some(({ severity }) => severity === "error");
+    if (tests.length === 0 && !isBroken) {
+      if (scanned) continue;
       throw new OpError(`${file}: there is no ConnectivityTest in it`, { code: "input-invalid" });
     }
     if (tests.length === 0)
       loaded.push({ file, test: EMPTY_TEST, manifests: [], applied: new Map(), issues });
     for (const [index, test] of tests.entries()) {
-      loaded.push(await loadNamedFiles(io, file, test, index === 0 ? issues : []));
+      const own = [...(index === 0 ? issues : []), ...expectsNothing(test)];
+      loaded.push(await loadNamedFiles(io, file, test, own));
     }
   }
+  if (loaded.length === 0)
+    throw new OpError(`${paths.join(", ")}: no file with a ConnectivityTest`, { code: "input-invalid" });
   return loaded;
+}
+
+/** A test that asks nothing would pass whatever the policies are. */
+function expectsNothing(test: ConnectivityTest): Issue[] {
+  if ([test, ...test.steps].some(({ probes, matrix }) => probes.length + matrix.length > 0)) return [];
+  const position = test.source.locate("spec");
+  return [
+    {
+      code: "no-expectation",
+      severity: "error",
+      object: `ConnectivityTest ${test.name}`,
+      path: "spec",
+      message: "nothing is asked: no probes and no matrix, in no step either",
+      ...(position && { position }),
+    },
+  ];
 }
 
 const EMPTY_TEST: ConnectivityTest = {
@@ -99,30 +126,38 @@ async function loadNamedFiles(
   const folder = path.dirname(path.resolve(io.folder, file));
   const shown = path.dirname(file);
   const issues = [...ownIssues];
-  const read = async (entry: string, at: string): Promise<readonly KubernetesObject[]> => {
+  const read = async (entry: string, at: string): Promise<readonly InputText[]> => {
     try {
       const texts = await readInputs([entry], { folder });
-      const result = decodeTexts(texts.map((text) => ({ ...text, file: path.join(shown, text.file) })));
-      issues.push(...result.issues);
-      return result.objects;
+      return texts.map((text) => ({ ...text, file: path.join(shown, text.file) }));
     } catch (error) {
       throw located(error, test, at);
     }
+  };
+  const decode = (texts: readonly InputText[]): readonly KubernetesObject[] => {
+    const result = decodeTexts(texts);
+    for (const issue of result.issues) issues.push(issue);
+    return result.objects;
   };
   const inline = (value: unknown, at: string): readonly KubernetesObject[] => {
     const result = decodeValue(value, sourceInside(test.source, at));
     issues.push(...result.issues);
     return result.objects;
   };
-  const manifests: KubernetesObject[] = [];
+  // Decoded together, so that an object that stands in two of them is told; a file that two entries name is one.
+  const texts = new Map<string, InputText>();
   for (const [index, entry] of test.manifests.entries())
-    manifests.push(...(await read(entry, `spec.manifests[${index}]`)));
+    for (const text of await read(entry, `spec.manifests[${index}]`)) texts.set(text.file, text);
+  const manifests: KubernetesObject[] = [...decode([...texts.values()])];
   for (const { value, path: at } of test.objects) manifests.push(...inline(value, at));
   const applied = new Map<string, readonly KubernetesObject[]>();
   for (const step of test.steps) {
     for (const [index, entry] of step.apply.entries()) {
       const at = `${step.path}.apply[${index}]`;
-      applied.set(at, typeof entry === "string" ? await read(entry, at) : inline(entry.value, entry.path));
+      applied.set(
+        at,
+        typeof entry === "string" ? decode(await read(entry, at)) : inline(entry.value, entry.path),
+      );
     }
   }
   return { file, test, manifests, applied, issues };

@@ -1,6 +1,6 @@
 /** @module Decoders of Service and EndpointSlice. */
 import { BAD, type Cursor, fieldNames, orAbsent, orElse } from "../decode/cursor.ts";
-import { decodeLabels, decodeMetadata, type ObjectInput } from "../decode/metadata.ts";
+import { decodeLabelsStrictly, decodeMetadata, type ObjectInput } from "../decode/metadata.ts";
 import { checkDns1035Label, checkPortName, checkPortNumber } from "../decode/names.ts";
 import { decodeIps } from "./decode-core.ts";
 import { decodeProtocol } from "./decode-pod-spec.ts";
@@ -32,7 +32,9 @@ export function decodeService(input: ObjectInput): Service | undefined {
   const addresses = many.length > 0 ? many : [spec.at("clusterIP")];
   const headless = addresses.some((cursor) => cursor.value === "None");
   // An empty selector is none: the API server takes both for a Service whose endpoints are written by hand.
-  const selector = orAbsent(decodeLabels(spec.at("selector")));
+  // One that cannot be read whole would mean more pods without the missing part, so it means none.
+  const read = orAbsent(decodeLabelsStrictly(spec.at("selector")));
+  const selector = read?.complete ? read.labels : undefined;
   return {
     kind: "Service",
     ...head,

@@ -159,6 +159,10 @@ export class Fields {
     return new Fields(report, this.#record, this.path);
   }
 
+  hasUnknown(known: ReadonlySet<string>): boolean {
+    return Object.keys(this.#record).some((key) => !known.has(key));
+  }
+
   reportUnknown(known: ReadonlySet<string>): void {
     for (const key in this.#record) {
       if (known.has(key)) continue;

@@ -18,6 +18,13 @@ export function decodeIpBlock(cursor: Cursor): { cidr: string; except: readonly 
   const except = (items ?? []).map((item) => decodeException(item, cidr));
   const readable = except.filter((one) => one !== BAD);
   if (readable.length < except.length) return BAD;
+  if (except.length === 0 && fields.hasUnknown(IP_BLOCK)) {
+    const whole = formatCidr(cidr);
+    cursor.warn(
+      "wide-rule",
+      `the API server ignores unknown fields, so without \`except\` this is all of ${whole}`,
+    );
+  }
   return { cidr: formatCidr(cidr), except: readable.map(formatCidr) };
 }
 

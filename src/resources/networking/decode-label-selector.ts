@@ -21,6 +21,13 @@ export function decodeLabelSelector(cursor: Cursor): Reading<LabelSelector> {
   const labels = decodeMatchLabels(fields.at("matchLabels"));
   const expressions = decodeExpressions(fields.at("matchExpressions"));
   if (labels === BAD || expressions === BAD) return BAD;
+  if (labels.length + expressions.length === 0 && fields.hasUnknown(SELECTOR)) {
+    // As with rules: the API server drops the field, and what is left is the selector `{}`.
+    cursor.warn(
+      "wide-selector",
+      "the API server ignores unknown fields, so this selector selects everything",
+    );
+  }
   return { requirements: [...labels, ...expressions] };
 }
 

@@ -344,3 +344,30 @@ test("a misspelt field of a rule is told with what the rule says without it", ()
   expect(issues).toEqual(["warning unknown-field spec.ingress[0].form", "warning wide-rule spec.ingress[0]"]);
   expect(decode("{podSelector: {}, ingress: [{}]}").issues).toEqual([]);
 });
+
+test.each([
+  ["{podSelector: {}, policyType: [Egress]}", "wide-policy spec"],
+  ["{podSelector: {}, egres: [{}]}", "wide-policy spec"],
+  ["{podSelector: {matchLabel: {a: b}}}", "wide-selector spec.podSelector"],
+  [
+    "{ingress: [{from: [{podSelector: {matchLabel: {a: b}}}]}]}",
+    "wide-selector spec.ingress[0].from[0].podSelector",
+  ],
+  [
+    "{ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8, excpet: [10.1.0.0/16]}}]}]}",
+    "wide-rule spec.ingress[0].from[0].ipBlock",
+  ],
+  ["{ingress: [{ports: [{prot: 80}]}]}", "wide-rule spec.ingress[0].ports[0]"],
+])("what %s says without its misspelt field is told", (spec, issue) => {
+  const { issues } = decode(spec);
+  expect(issues).toHaveLength(2);
+  expect(issues[1]).toBe(`warning ${issue}`);
+});
+
+test.each([
+  "{podSelector: {matchLabels: {a: b}, matchExpresion: []}}",
+  "{podselector: {}}",
+  "{Ingress: [{}]}",
+])("%s has a misspelt field that makes nothing wider", (spec) => {
+  expect(decode(spec).issues).toHaveLength(1);
+});

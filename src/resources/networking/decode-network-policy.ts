@@ -6,6 +6,7 @@
  */
 
 import { decodeProtocol } from "../core/decode-pod-spec.ts";
+import { closestWord } from "../decode/closest-word.ts";
 import { BAD, type Cursor, type Fields, fieldNames, orElse } from "../decode/cursor.ts";
 import { decodeMetadata, type ObjectInput } from "../decode/metadata.ts";
 import { checkPortName, checkPortNumber } from "../decode/names.ts";
@@ -29,6 +30,12 @@ const RULE = {
   ingress: { fields: fieldNames("from ports"), peers: "from" },
   egress: { fields: fieldNames("ports to"), peers: "to" },
 } as const;
+
+function isMeantForEgress(name: string): boolean {
+  if (SPEC.has(name)) return false;
+  const near = closestWord(name, SPEC);
+  return near === "policyTypes" || near === "egress";
+}
 
 const ALL: LabelSelector = { requirements: [] };
 const MAX_POLICY_TYPES = 2;
@@ -69,6 +76,14 @@ function decodePolicyTypes(fields: Fields): NetworkPolicySpec["policyTypes"] {
   if (items === undefined || items.length === 0) {
     const egress = fields.at("egress");
     const mayHaveRules = !egress.isAbsent && !(Array.isArray(egress.value) && egress.value.length === 0);
+    if (!mayHaveRules && fields.entries().some(([name]) => isMeantForEgress(name))) {
+      fields.report.warn({
+        code: "wide-policy",
+        path: fields.path,
+        message:
+          "the API server ignores unknown fields, so what is left of this policy says nothing about egress",
+      });
+    }
     return { ingress: true, egress: mayHaveRules };
   }
   if (items.length > MAX_POLICY_TYPES) {
@@ -94,7 +109,7 @@ function decodeRule(cursor: Cursor, direction: keyof typeof RULE): NetworkPolicy
   const fields = cursor.fields(RULE[direction].fields);
   if (fields === BAD || fields === undefined) return undefined;
   const { fields: known, peers: peersField } = RULE[direction];
-  const isMisspelt = fields.entries().some(([name]) => !known.has(name));
+  const isMisspelt = fields.hasUnknown(known);
   for (const [field, meaning] of [
     [peersField, "every peer"],
     ["ports", "every port"],
@@ -163,6 +178,9 @@ function decodePort(cursor: Cursor): NetworkPolicyPort | typeof BAD {
   if (fields === BAD || fields === undefined) return BAD;
   const protocol = decodeProtocol(fields.at("protocol"), ["TCP", "UDP", "SCTP"]);
   const port = decodePortRange(fields.at("port"), fields.at("endPort"));
+  if (fields.at("port").isAbsent && fields.hasUnknown(PORT)) {
+    cursor.warn("wide-rule", "the API server ignores unknown fields, so without `port` this is every port");
+  }
   return protocol === BAD || port === BAD ? BAD : { path: cursor.path, protocol, port };
 }
 

@@ -128,7 +128,7 @@ function describeError(error: unknown, text: string, source: DocumentSource): Is
       hint: "indent with spaces",
     };
   }
-  const hint = HINTS[error.reason];
+  const hint = isTemplate(text) ? "a template: render it first, as with helm template" : HINTS[error.reason];
   return {
     code: "yaml-syntax",
     severity: "error",
@@ -136,6 +136,11 @@ function describeError(error: unknown, text: string, source: DocumentSource): Is
     position: source.position(offset),
     ...(hint === undefined ? {} : { hint }),
   };
+}
+
+/** `{{ … }}` of Helm and its like, which is no YAML. */
+function isTemplate(text: string): boolean {
+  return /\{\{.*\}\}/.test(text);
 }
 
 /**

@@ -69,6 +69,9 @@ function write(name: string, text: string | Uint8Array): void {
 const policy = (spec: string): string =>
   `apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: x}\nspec:\n${spec.replace(/^/gm, "  ")}\n`;
 
+/** A test must ask something before anything else about it is looked at. */
+const PROBES = "probes: [{from: x/a, to: x/b, port: 80, expect: allow}]";
+
 const connectivityTest = (spec: string): string =>
   `apiVersion: tortie.dev/v1alpha1\nkind: ConnectivityTest\nmetadata: {name: t}\nspec:\n${spec.replace(/^/gm, "  ")}\n`;
 
@@ -210,12 +213,14 @@ describe("a test that is wrong is refused with its place", () => {
     ],
     [
       "deletes an object that is not there",
-      connectivityTest("steps:\n- delete: [{kind: NetworkPolicy, namespace: x, name: ghost}]"),
+      connectivityTest(`steps:\n- delete: [{kind: NetworkPolicy, namespace: x, name: ghost}]\n  ${PROBES}`),
       /^tortie: t\.yaml:6:\d+: .*NetworkPolicy x\/ghost/m,
     ],
     [
       "labels a pod that is not there",
-      connectivityTest("steps:\n- label: [{kind: Pod, namespace: x, name: ghost, labels: {a: b}}]"),
+      connectivityTest(
+        `steps:\n- label: [{kind: Pod, namespace: x, name: ghost, labels: {a: b}}]\n  ${PROBES}`,
+      ),
       /^tortie: t\.yaml:6:\d+: .*Pod x\/ghost/m,
     ],
     [
@@ -236,9 +241,14 @@ describe("a test that is wrong is refused with its place", () => {
     [
       "gives two pods one address",
       connectivityTest(
-        "cluster: {pods: [{namespace: x, name: a, ip: 192.168.0.9}, {namespace: x, name: b, ip: 192.168.0.9}]}",
+        `cluster: {pods: [{namespace: x, name: a, ip: 192.168.0.9}, {namespace: x, name: b, ip: 192.168.0.9}]}\n${PROBES}`,
       ),
       /t\.yaml.*192\.168\.0\.9/,
+    ],
+    [
+      "has a row that means nobody",
+      connectivityTest('matrix: [{port: 80, default: allow, deny: [["x/ghost", "*"]]}]'),
+      /^tortie: t\.yaml:5:\d+: .*x\/ghost/m,
     ],
     ["is none", policy("podSelector: {}"), /t\.yaml.*ConnectivityTest/],
   ])("one that %s", (_why, text, message) => {

@@ -250,6 +250,11 @@ describe("a test that is wrong is refused with its place", () => {
       connectivityTest('matrix: [{port: 80, default: allow, deny: [["x/ghost", "*"]]}]'),
       /^tortie: t\.yaml:5:\d+: .*x\/ghost/m,
     ],
+    [
+      "has a matrix row that means nobody",
+      connectivityTest('matrix: [{port: 80, default: allow, deny: [["x/ghost", "*"]]}]'),
+      /^tortie: t\.yaml:5:\d+: .*x\/ghost/m,
+    ],
     ["is none", policy("podSelector: {}"), /t\.yaml.*ConnectivityTest/],
   ])("one that %s", (_why, text, message) => {
     write("t.yaml", text);

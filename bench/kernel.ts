@@ -7,7 +7,7 @@ import { Lab } from "../src/linux/lab.ts";
 import { libc } from "../src/linux/libc.ts";
 import { inNamespace } from "../src/linux/netns.ts";
 import { ipOf, openSocket, resetOnClose, socketAddress } from "../src/linux/sockets.ts";
-import { POD_INTERFACE_PREFIX, podInterfaceName } from "../src/network/interface-name.ts";
+import { POD_INTERFACE_PREFIX, podInterfaceName, UPLINK } from "../src/network/interface-name.ts";
 import { planNetwork } from "../src/network/plan.ts";
 import { NodeRuleset } from "../src/nft/node-ruleset.ts";
 import { ANY_ENTITY, type Endpoint, OPEN_PROFILE, type Policy, PROTOCOL } from "../src/policy/model.ts";
@@ -107,6 +107,7 @@ class Bench {
         interfaceOf: podInterfaceName,
         podPrefix: POD_INTERFACE_PREFIX,
         families: [4, 6],
+        uplink: UPLINK,
       });
       this.lab.node(node).nft.apply(ruleset.start());
       this.#rulesets.set(node, ruleset);

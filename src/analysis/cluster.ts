@@ -13,15 +13,17 @@ import {
   planChange,
   planNetwork,
 } from "../network/plan.ts";
-import { fromNetworkPolicy } from "../policy/from-network-policy.ts";
-import { endpointFromPod, isFinished, namedPorts, podId } from "../policy/from-pod.ts";
-import type { Endpoint, Party } from "../policy/model.ts";
-import { mapService, type ServiceMapping, type ServiceTarget } from "../policy/services.ts";
-import { assumedNamespaceLabels } from "../policy/world.ts";
+import { podOfWorkloadEndpoint } from "../policy/from-calico-endpoint.ts";
+import { isFinished, namedPorts, podId } from "../policy/from-pod.ts";
+import type { Party } from "../policy/model.ts";
+import { backendsOf, mapService, type ServiceMapping, type ServiceTarget } from "../policy/services.ts";
+import type { ServiceBackend } from "../policy/translation.ts";
 import { expandWorkloads } from "../resources/apps/expand-workloads.ts";
+import type { WorkloadEndpoint } from "../resources/calico/types.ts";
 import type { EndpointSlice, Node, Pod, Service } from "../resources/core/types.ts";
 import { applyLabels } from "../resources/labels.ts";
 import { type KubernetesObject, objectName } from "../resources/object.ts";
+import { GraphFeed } from "./graph-feed.ts";
 import { ServiceAddresses } from "./service-addresses.ts";
 
 export interface ClusterOptions {
@@ -50,13 +52,14 @@ export class Cluster {
   readonly graph: PolicyGraph = new PolicyGraph();
   readonly #options: ClusterOptions;
   readonly #objects = new Map<string, KubernetesObject>();
-  /** What the graph was last told, by object name. */
-  readonly #told = new Map<string, KubernetesObject>();
+  readonly #feed = new GraphFeed(this.graph);
   /** Labels set on pods that no object describes, since a workload's template made them. */
   readonly #podLabels = new Map<string, Readonly<Record<string, string | null>>>();
   readonly #serviceAddresses = new ServiceAddresses();
   #plan: NetworkPlan | undefined;
   #pods = new Map<string, Pod>();
+  /** Workload endpoints that stand among the pods, by the same id. */
+  #workloads = new Map<string, WorkloadEndpoint>();
   #requests = new Map<string, string>();
   #services: readonly ServiceMapping[] = [];
   #byAddress = new Map<string, Party>();
@@ -74,7 +77,7 @@ export class Cluster {
 
   /** @returns whether there was one */
   delete(ref: { readonly kind: string; readonly namespace: string; readonly name: string }): boolean {
-    return this.#objects.delete(objectName(ref));
+    return this.#objects.delete(this.#nameOf(ref));
   }
 
   /** As `kubectl label --overwrite`. @returns whether there was one */
@@ -82,7 +85,7 @@ export class Cluster {
     ref: { readonly kind: string; readonly namespace: string; readonly name: string },
     labels: Readonly<Record<string, string | null>>,
   ): boolean {
-    const key = objectName(ref);
+    const key = this.#nameOf(ref);
     const object = this.#objects.get(key);
     if (object) {
       this.#objects.set(key, applyLabels(object, labels));
@@ -102,7 +105,13 @@ export class Cluster {
     const pods = this.#materialise();
     const network = this.#planNetwork(pods);
     this.#pods = pods;
-    this.#tellGraph(pods);
+    this.#feed.follow({
+      objects: this.#objects,
+      pods,
+      workloads: this.#workloads,
+      plan: this.plan,
+      serviceBackends: (namespace, name) => this.#serviceBackends(namespace, name),
+    });
     this.#services = this.#mapServices();
     this.#byAddress = this.#indexAddresses();
     return { network, graph: this.graph.flush(), services: this.#services };
@@ -138,12 +147,23 @@ export class Cluster {
     readonly namespace: string;
     readonly name: string;
   }): KubernetesObject | undefined {
-    return this.#objects.get(objectName(ref));
+    return this.#objects.get(this.#nameOf(ref));
   }
 
   /** Who has an address. */
   partyAt(address: Ip): Party {
     return this.#byAddress.get(formatIp(address)) ?? { kind: "outside", address };
+  }
+
+  /** Calico's NetworkPolicy has another kind here; people may call it by its own name where that says which is meant. */
+  #nameOf(ref: { readonly kind: string; readonly namespace: string; readonly name: string }): string {
+    const exact = objectName(ref);
+    const { kind, ...place } = ref;
+    const calico = objectName({ kind: "CalicoNetworkPolicy", ...place });
+    if (kind === "NetworkPolicy.projectcalico.org") return calico;
+    return kind === "NetworkPolicy" && !this.#objects.has(exact) && this.#objects.has(calico)
+      ? calico
+      : exact;
   }
 
   // ── inside ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -179,6 +199,15 @@ export class Cluster {
       const id = podId(pod);
       const labels = this.#podLabels.get(id);
       if (!pods.has(id)) pods.set(id, labels ? applyLabels(pod, labels) : pod);
+    }
+    this.#workloads = new Map();
+    for (const object of objects) {
+      if (object.kind !== "WorkloadEndpoint") continue;
+      const pod = podOfWorkloadEndpoint(object);
+      // A pod's workload endpoint is a view of the pod, which says more.
+      if (pods.has(podId(pod))) continue;
+      pods.set(podId(pod), pod);
+      this.#workloads.set(podId(pod), object);
     }
     return pods;
   }
@@ -242,73 +271,6 @@ export class Cluster {
     return changed;
   }
 
-  #tellGraph(pods: ReadonlyMap<string, Pod>): void {
-    this.#tellNodes();
-    for (const name of this.#told.keys()) if (!this.#objects.has(name)) this.#tellGone(name);
-    for (const [name, object] of this.#objects) {
-      if (this.#told.get(name) === object) continue;
-      this.#tell(object);
-      this.#told.set(name, object);
-    }
-    const namespaces = new Set(
-      [...this.#objects.values()].map(({ namespace }) => namespace).filter((name) => name !== ""),
-    );
-    for (const name of namespaces) {
-      if (!this.graph.namespaces.has(name)) this.graph.setNamespace(name, assumedNamespaceLabels(name));
-    }
-    const placed = new Map(this.plan.pods.map((pod) => [pod.key, pod]));
-    const endpoints = new Map<string, Endpoint>();
-    for (const [id, pod] of pods) {
-      const place = placed.get(id);
-      const addresses = (place?.addresses ?? []).flatMap((text) => parseIp(text) ?? []);
-      const endpoint = endpointFromPod(pod, { node: place?.node ?? "", addresses });
-      if (endpoint) endpoints.set(id, endpoint);
-    }
-    for (const id of this.graph.endpoints.keys()) if (!endpoints.has(id)) this.graph.setEndpoint(id, null);
-    for (const [id, endpoint] of endpoints) {
-      const known = this.graph.endpoints.get(id)?.endpoint;
-      if (!known || !sameEndpoint(known, endpoint)) this.graph.setEndpoint(id, endpoint);
-    }
-  }
-
-  #tellNodes(): void {
-    const names = new Set(this.plan.nodes.map(({ name }) => name));
-    for (const name of this.graph.nodes.keys()) if (!names.has(name)) this.graph.setNode(name, null);
-    for (const { name, addresses } of this.plan.nodes) {
-      if (!this.graph.nodes.has(name))
-        this.graph.setNode(
-          name,
-          addresses.flatMap((text) => parseIp(text) ?? []),
-        );
-    }
-  }
-
-  #tell(object: KubernetesObject): void {
-    switch (object.kind) {
-      case "Namespace":
-        this.graph.setNamespace(object.name, object.labels);
-        break;
-      case "ServiceAccount":
-        this.graph.setServiceAccount(`${object.namespace}/${object.name}`, object.labels);
-        break;
-      case "NetworkPolicy":
-        this.graph.setPolicy(objectName(object), fromNetworkPolicy(object));
-        break;
-      default:
-        // Other kinds become endpoints and services, not objects of the graph.
-        break;
-    }
-  }
-
-  #tellGone(name: string): void {
-    const object = this.#told.get(name);
-    this.#told.delete(name);
-    if (object?.kind === "Namespace") this.graph.setNamespace(object.name, null);
-    if (object?.kind === "ServiceAccount")
-      this.graph.setServiceAccount(`${object.namespace}/${object.name}`, null);
-    if (object?.kind === "NetworkPolicy") this.graph.setPolicy(name, null);
-  }
-
   #mapServices(): ServiceMapping[] {
     const objects = [...this.#objects.values()];
     const services = objects.filter((object): object is Service => object.kind === "Service");
@@ -321,9 +283,20 @@ export class Cluster {
     );
   }
 
+  /** All that is behind a Service, ready or not. Cost: the cluster's endpoints and slices. */
+  #serviceBackends(namespace: string, name: string): ServiceBackend[] {
+    const ref = { namespace, name };
+    const object = this.#objects.get(objectName({ kind: "Service", ...ref }));
+    const service = object?.kind === "Service" ? object : undefined;
+    const slices = [...this.#objects.values()].filter((one) => one.kind === "EndpointSlice");
+    return backendsOf(ref, service, this.#serviceTargets(), slices);
+  }
+
   /** Endpoints, and pods on the host's network at their nodes' addresses. */
   #serviceTargets(): ServiceTarget[] {
-    const targets: ServiceTarget[] = [...this.graph.endpoints.values()].map(({ endpoint }) => endpoint);
+    const targets: ServiceTarget[] = [...this.graph.endpoints.values()].flatMap(({ endpoint }) =>
+      endpoint.kind === "host" ? [] : [endpoint],
+    );
     for (const { key, interface: link, addresses } of this.plan.pods) {
       const pod = link === undefined ? this.#pods.get(key) : undefined;
       if (!pod || isFinished(pod)) continue;
@@ -344,19 +317,15 @@ export class Cluster {
       for (const address of addresses) index.set(formatIp(address), { kind: "node", node, address });
     }
     for (const { endpoint } of this.graph.endpoints.values()) {
-      for (const address of endpoint.addresses)
-        index.set(formatIp(address), { kind: "endpoint", endpoint, address });
+      const { node } = endpoint;
+      for (const address of endpoint.addresses) {
+        const party: Party =
+          endpoint.kind === "host"
+            ? { kind: "node", node, address }
+            : { kind: "endpoint", endpoint, address };
+        index.set(formatIp(address), party);
+      }
     }
     return index;
   }
-}
-
-function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
-  const plain = (endpoint: Endpoint): string =>
-    JSON.stringify({
-      ...endpoint,
-      addresses: endpoint.addresses.map(formatIp),
-      labels: Object.entries(endpoint.labels).sort(),
-    });
-  return plain(a) === plain(b);
 }

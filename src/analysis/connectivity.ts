@@ -22,7 +22,15 @@ import {
 import type { Family } from "../base/ip.ts";
 import type { PolicyGraph } from "../calc/graph.ts";
 import type { CompiledRule, DirectionProgram } from "../calc/types.ts";
-import { type Direction, type EntityMatch, hasPorts, type Match, type PortMatch } from "../policy/model.ts";
+import { clientPortMatches } from "../policy/evaluate.ts";
+import {
+  type Direction,
+  type EntityMatch,
+  hasPorts,
+  type Match,
+  type PortMatch,
+  type Rule,
+} from "../policy/model.ts";
 import { PairSpace } from "./pair-space.ts";
 import type { Unit } from "./units.ts";
 
@@ -187,6 +195,10 @@ class Solver {
       }
       undecided = this.#walkTier(tier, { direction, subject, undecided, allowed });
     }
+    for (const profile of program.profiles) {
+      const tier = { tier: "", defaultAction: "pass" as const, policies: [profile] };
+      undecided = this.#walkTier(tier, { direction, subject, undecided, allowed });
+    }
     if (program.profile === "allow") orInto(allowed, undecided);
     return allowed;
   }
@@ -216,7 +228,7 @@ class Solver {
   /** Adds the units of the other side that the rule matches, seen from one subject. */
   #addPeers(target: Words, compiled: CompiledRule, direction: Direction, subject: number): void {
     const { match } = compiled.rule;
-    if (!this.#packetMatches(match)) return;
+    if (!this.#packetMatches(match) || !this.#clientMatches(compiled.rule)) return;
     const own = direction === "ingress" ? "destination" : "source";
     const other = direction === "ingress" ? "source" : "destination";
     if (!this.#ownSideMatches(match[own], compiled, own, subject)) return;
@@ -248,8 +260,13 @@ class Solver {
       (wanted.code === undefined || icmp.code === wanted.code);
     if (match.icmp && !same(match.icmp)) return false;
     if (match.notIcmp && same(match.notIcmp)) return false;
-    // Which port a client sends from is not asked: a rule that wants to know matches no question.
-    return !match.source.ports && !match.source.notPorts;
+    return true;
+  }
+
+  /** Which port a client connects from is not asked. */
+  #clientMatches({ match: { source }, action }: Rule): boolean {
+    if (!source.ports && !source.notPorts) return true;
+    return hasPorts(this.#kind.protocol) && clientPortMatches(source, action);
   }
 
   #ownSideMatches(

@@ -90,17 +90,16 @@ export class PairSpace {
 /** Whether a rule looks at its own side's address or labels: equal programs may then differ by unit. */
 function ownSideMatters(program: DirectionProgram, direction: Direction): boolean {
   const own = direction === "ingress" ? "destination" : "source";
-  return program.tiers.some((tier) =>
-    tier.policies.some((state) =>
-      (state[direction] ?? []).some(({ rule: { match } }) => {
-        const side = match[own];
-        return (
-          side.selector !== undefined ||
-          side.notSelector !== undefined ||
-          side.nets !== undefined ||
-          side.notNets !== undefined
-        );
-      }),
-    ),
+  const policies = [...program.tiers.flatMap((tier) => tier.policies), ...program.profiles];
+  return policies.some((state) =>
+    (state[direction] ?? []).some(({ rule: { match } }) => {
+      const side = match[own];
+      return (
+        side.selector !== undefined ||
+        side.notSelector !== undefined ||
+        side.nets !== undefined ||
+        side.notNets !== undefined
+      );
+    }),
   );
 }

@@ -59,6 +59,7 @@ export function unitsOf(graph: PolicyGraph, family: Family): Unit[] {
   const edges = cuts(graph, family);
   const units: Unit[] = [];
   for (const identity of graph.identities.values()) {
+    if (identity.selectable.kind === "host") continue;
     const byCell = new Map<number, Unit>();
     for (const { endpoints } of identity.classes) {
       for (const { endpoint } of endpoints) {

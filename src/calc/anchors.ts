@@ -38,7 +38,7 @@ export function anchorBounds(selector: Selector): readonly (readonly Anchor[])[]
 
 function labelBounds(selector: Extract<Selector, { kind: "label" }>): readonly (readonly Anchor[])[] {
   const { of, key, test } = selector;
-  if (of === "service-account" || test.op === "not-in") return [];
+  if (of === "service-account" || of === "identity" || test.op === "not-in") return [];
   if (test.op === "in") {
     return [
       test.values.map((value) =>

@@ -14,13 +14,22 @@
 import { must } from "../base/errors.ts";
 import type { Ip } from "../base/ip.ts";
 import { formatIp } from "../base/ip.ts";
-import type { Direction, Endpoint, EntityMatch, NetworkSet, Policy, Tier } from "../policy/model.ts";
+import {
+  type Direction,
+  type Endpoint,
+  type EntityMatch,
+  type NetworkSet,
+  type Policy,
+  PROFILE_TIER,
+  type Tier,
+} from "../policy/model.ts";
 import type { Selectable, Selector } from "../policy/selector.ts";
 import { completeTiers, selectableEndpoint, selectableNetworkSet, type World } from "../policy/world.ts";
 import type { Labels } from "../resources/object.ts";
 import { AddressDeltas } from "./address-deltas.ts";
+import { HostEndpoints } from "./host-endpoints.ts";
 import { Identities, type IdentitySink } from "./identities.ts";
-import { computeProgram } from "./programs.ts";
+import { computeProgram, programText } from "./programs.ts";
 import { mentionedLabels, SelectorIndex, type SelectorSink } from "./selector-index.ts";
 import type {
   CompiledRule,
@@ -51,6 +60,7 @@ export class PolicyGraph {
   readonly #identitiesByNamespace = new Map<string, Set<Identity>>();
   /** `6:http` → `10.0.0.1 . 80` → how many endpoints. */
   readonly #namedPorts = new Map<string, Map<string, { ip: Ip; port: number; count: number }>>();
+  readonly #hosts = new HostEndpoints();
   #orderedTiers: readonly Tier[] | undefined;
   #changedPolicies = new Set<string>();
   #changedEndpoints = new Set<string>();
@@ -123,6 +133,7 @@ export class PolicyGraph {
     const before = this.#identities.endpoints.get(id)?.endpoint;
     if (endpoint) this.#countNamedPorts(endpoint, 1);
     if (before) this.#countNamedPorts(before, -1);
+    if (before?.kind === "host" || endpoint?.kind === "host") this.#hosts.set(id, endpoint);
     this.#identities.setEndpoint(id, endpoint);
   }
 
@@ -162,6 +173,7 @@ export class PolicyGraph {
       for (const identity of before.subject.members) this.#invalidate(identity);
       for (const selector of selectorsOf(before)) this.#releaseSelector(selector);
     }
+    if ((policy ?? before?.policy)?.tier === PROFILE_TIER) this.#invalidateProfile(id);
     if (before || policy) this.#changedPolicies.add(id);
   }
 
@@ -169,8 +181,7 @@ export class PolicyGraph {
   flush(): GraphDelta {
     for (const [identity, before] of this.#stale) {
       const after = this.programOf(identity);
-      if (before && before.ingress.key === after.ingress.key && before.egress.key === after.egress.key)
-        continue;
+      if (before && programText(before) === programText(after)) continue;
       for (const { endpoints } of identity.classes) {
         for (const { endpoint } of endpoints) this.#changedEndpoints.add(endpoint.id);
       }
@@ -215,6 +226,10 @@ export class PolicyGraph {
     return this.#namespaces;
   }
 
+  get hosts(): HostEndpoints {
+    return this.#hosts;
+  }
+
   /** Who holds a named port (`6:http`): `10.0.0.1 . 80` → address and number. */
   namedPort(key: string): ReadonlyMap<string, { readonly ip: Ip; readonly port: number }> {
     return this.#namedPorts.get(key) ?? EMPTY_MAP;
@@ -223,7 +238,10 @@ export class PolicyGraph {
   programOf(identity: Identity): Program {
     if (!identity.program) {
       this.counters.programsComputed++;
-      identity.program = computeProgram(identity, this.orderedTiers());
+      identity.program = computeProgram(identity, {
+        tiers: this.orderedTiers(),
+        policies: this.#policies,
+      });
     }
     return identity.program;
   }
@@ -277,6 +295,12 @@ export class PolicyGraph {
   #invalidate(identity: Identity): void {
     if (!this.#stale.has(identity)) this.#stale.set(identity, identity.program);
     identity.program = undefined;
+  }
+
+  /** Profiles are named, not found by a selector. They change seldom. */
+  #invalidateProfile(id: string): void {
+    for (const identity of this.identities.values())
+      if (identity.sample.profiles?.includes(id)) this.#invalidate(identity);
   }
 
   #invalidateAll(): void {
@@ -371,6 +395,7 @@ export class PolicyGraph {
           selectors: [...identity.selectors].map((selector) => selector.key).sort(),
           ingress: this.programOf(identity).ingress.key,
           egress: this.programOf(identity).egress.key,
+          program: programText(this.programOf(identity)),
         }))
         .sort((a, b) => (a.key < b.key ? -1 : 1)),
       selectors: [...this.selectors.values()]

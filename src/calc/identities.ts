@@ -33,7 +33,11 @@ function labelsText(labels: Labels): string {
 function fixedText(endpoint: Endpoint): string {
   const ports = endpoint.ports.map((port) => `${port.protocol}/${port.name}/${port.port}`).sort();
   const { ingress, egress } = endpoint.profile;
-  return [endpoint.namespace, endpoint.serviceAccount, ports.join(","), ingress, egress].join(SEPARATOR);
+  const profiles = endpoint.profiles?.join(",") ?? "";
+  const kind = endpoint.kind ?? "";
+  return [endpoint.namespace, endpoint.serviceAccount, ports.join(","), kind, profiles, ingress, egress].join(
+    SEPARATOR,
+  );
 }
 
 function classKey(endpoint: Endpoint): string {

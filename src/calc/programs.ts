@@ -1,51 +1,85 @@
 /** @module Graph node: policies that select an identity → its program, in tier and policy order. */
+import { appliesInStage, hasDefaults } from "../policy/evaluate.ts";
 import type { Direction, Tier } from "../policy/model.ts";
+import type { Stage } from "../policy/verdict.ts";
 import { comparePolicies } from "../policy/world.ts";
-import type { DirectionProgram, Identity, PolicyState, Program, TierProgram } from "./types.ts";
+import type { DirectionProgram, HostProgram, Identity, PolicyState, Program, TierProgram } from "./types.ts";
 
-/**
- * @param tiers - all tiers in order; every policy's tier is among them
- * @returns what is enforced. Cost: policies that select the identity, sorted
- */
-export function computeProgram(identity: Identity, tiers: readonly Tier[]): Program {
+/** What programs are made of. */
+export interface ProgramSources {
+  /** All tiers in order; every policy's tier is among them. */
+  readonly tiers: readonly Tier[];
+  readonly policies: ReadonlyMap<string, PolicyState>;
+}
+
+/** @returns what is enforced. Cost: policies that select the identity, sorted */
+export function computeProgram(identity: Identity, sources: ProgramSources): Program {
   const applying: PolicyState[] = [];
   for (const selector of identity.selectors) for (const policy of selector.subjectOf) applying.push(policy);
   applying.sort((a, b) => comparePolicies(a.policy, b.policy));
-  return {
-    ingress: directionProgram(identity, tiers, applying, "ingress"),
-    egress: directionProgram(identity, tiers, applying, "egress"),
+  const program = (direction: Direction, stage: Stage): DirectionProgram =>
+    directionProgram(identity, sources, applying, { direction, stage });
+  const both = (stage: Stage): Readonly<Record<Direction, DirectionProgram>> => ({
+    ingress: program("ingress", stage),
+    egress: program("egress", stage),
+  });
+  if (identity.selectable.kind !== "host") return both("normal");
+  const host: HostProgram = {
+    forward: both("forward"),
+    untracked: both("untracked"),
+    preDnat: program("ingress", "pre-dnat"),
   };
+  return { ...both("normal"), host };
+}
+
+/** Equal texts mean that the same is enforced. */
+export function programText({ ingress, egress, host }: Program): string {
+  const parts = [ingress, egress];
+  if (host) {
+    const { forward, untracked, preDnat } = host;
+    parts.push(forward.ingress, forward.egress, untracked.ingress, untracked.egress, preDnat);
+  }
+  return parts.map(({ key }) => key).join("\n");
 }
 
 function directionProgram(
   identity: Identity,
-  tiers: readonly Tier[],
+  sources: ProgramSources,
   applying: readonly PolicyState[],
-  direction: Direction,
+  { direction, stage }: { readonly direction: Direction; readonly stage: Stage },
 ): DirectionProgram {
-  const profile = identity.sample.profile[direction];
+  const { sample } = identity;
   const byTier = new Map<string, PolicyState[]>();
   for (const state of applying) {
-    if (!state[direction]) continue;
+    if (!state[direction] || !appliesInStage(state.policy, stage)) continue;
     const list = byTier.get(state.policy.tier);
     if (list) list.push(state);
     else byTier.set(state.policy.tier, [state]);
   }
-  const programs: TierProgram[] = [];
+  const tiers: TierProgram[] = [];
   if (byTier.size > 0) {
-    for (const tier of tiers) {
-      const policies = byTier.get(tier.name);
-      if (policies) programs.push({ tier: tier.name, defaultAction: tier.defaultAction, policies });
+    for (const { name, defaultAction } of sources.tiers) {
+      const policies = byTier.get(name);
+      if (policies)
+        tiers.push({ tier: name, defaultAction: hasDefaults(stage) ? defaultAction : "pass", policies });
     }
   }
-  return { key: programKey(programs, profile), tiers: programs, profile };
+  const profiles =
+    stage === "normal" ? (sample.profiles ?? []).flatMap((id) => sources.policies.get(id) ?? []) : [];
+  const profile = stage === "normal" ? sample.profile[direction] : "none";
+  return { key: programKey(tiers, profiles, profile), tiers, profiles, profile };
 }
 
-function programKey(tiers: readonly TierProgram[], profile: "allow" | "deny"): string {
-  if (tiers.length === 0 && profile === "allow") return "";
+function programKey(
+  tiers: readonly TierProgram[],
+  profiles: readonly PolicyState[],
+  profile: DirectionProgram["profile"],
+): string {
+  if (tiers.length === 0 && profiles.length === 0 && profile !== "deny") return "";
   const parts = tiers.map(
     ({ tier, defaultAction, policies }) =>
       `${tier}:${defaultAction}[${policies.map(({ policy }) => policy.id).join(";")}]`,
   );
+  parts.push(...profiles.map(({ policy }) => policy.id));
   return `${parts.join("|")}|${profile}`;
 }

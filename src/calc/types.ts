@@ -79,13 +79,24 @@ export interface TierProgram {
 export interface Program {
   readonly ingress: DirectionProgram;
   readonly egress: DirectionProgram;
+  /** What a host endpoint enforces besides, by stage. */
+  readonly host?: HostProgram;
+}
+
+export interface HostProgram {
+  readonly forward: Readonly<Record<Direction, DirectionProgram>>;
+  readonly untracked: Readonly<Record<Direction, DirectionProgram>>;
+  readonly preDnat: DirectionProgram;
 }
 
 export interface DirectionProgram {
   /** "" when nothing is enforced and the profile allows. */
   readonly key: string;
   readonly tiers: readonly TierProgram[];
-  readonly profile: "allow" | "deny";
+  /** Asked after all tiers, in order. */
+  readonly profiles: readonly PolicyState[];
+  /** What happens when nothing decided. `none`: the stage has no last word, and the next one is asked. */
+  readonly profile: "allow" | "deny" | "none";
 }
 
 /** How much work the graph did; tests gate on these, since time on a shared machine says little. */

@@ -4,76 +4,115 @@
  *
  * Cost of one verdict: the rules of the two endpoints' own policies; nothing that grows with the cluster.
  */
+
+import { unreachable } from "../base/errors.ts";
 import { cidrContains } from "../base/ip.ts";
-import { exemption, matchesPacket, matchPorts, netsMatch } from "../policy/evaluate.ts";
-import type { Direction, Flow, Party, PortMatch } from "../policy/model.ts";
+import { matchesPacket, matchPorts, netsMatch } from "../policy/evaluate.ts";
+import type { Direction, Flow, NamedPort, Party, PortMatch } from "../policy/model.ts";
+import { judge, type Point } from "../policy/passage.ts";
 import type { DirectionVerdict, RuleMatch, Verdict } from "../policy/verdict.ts";
 import type { PolicyGraph } from "./graph.ts";
-import type { CompiledRule, Identity, SelectorState } from "./types.ts";
+import type { CompiledRule, DirectionProgram, Identity, PolicyState, SelectorState } from "./types.ts";
 
 /** @param flow - its endpoint parties are endpoints of the graph, by id */
 export function verdict(graph: PolicyGraph, flow: Flow): Verdict {
-  const source = identityOf(graph, flow.source);
-  const destination = identityOf(graph, flow.destination);
-  const sides: Sides = { flow, source, destination };
-  const egress = directionVerdict(graph, sides, source, "egress");
-  const ingress = directionVerdict(graph, sides, destination, "ingress");
-  return { flow, allowed: egress.allowed && ingress.allowed, egress, ingress };
+  return judge(flow, {
+    decide: (point, asked) => decide(graph, point, asked),
+    uplink: (node) => graph.hosts.uplink(node, graph.nodes.get(node) ?? []),
+    wildcard: (node) => graph.hosts.wildcard(node),
+  });
+}
+
+function programAt(graph: PolicyGraph, { endpoint, direction, stage }: Point): DirectionProgram | undefined {
+  const identity = graph.endpoints.get(endpoint.id)?.labelClass.identity;
+  if (!identity) return undefined;
+  const program = graph.programOf(identity);
+  switch (stage) {
+    case "normal":
+      return program[direction];
+    case "forward":
+      return program.host?.forward[direction];
+    case "untracked":
+      return program.host?.untracked[direction];
+    case "pre-dnat":
+      return program.host?.preDnat;
+    default:
+      return unreachable(stage);
+  }
+}
+
+function decide(graph: PolicyGraph, point: Point, flow: Flow): DirectionVerdict | undefined {
+  const { direction } = point;
+  const program = programAt(graph, point);
+  if (!program) return undefined;
+  const sides: Sides = {
+    flow,
+    source: identitiesOf(graph, flow.source),
+    destination: identitiesOf(graph, flow.destination),
+  };
+  const passing: RuleMatch[] = [];
+  for (const tier of program.tiers) {
+    const outcome = walk(tier.policies, direction, sides, passing);
+    if (outcome === "passed") continue;
+    if (outcome)
+      return {
+        direction,
+        allowed: outcome.rule.action === "allow",
+        decision: { kind: "rule", ...outcome },
+        passing,
+      };
+    if (tier.defaultAction === "deny") {
+      const isolating = tier.policies.map(({ policy }) => policy);
+      const decision = { kind: "tier-default", tier: tier.tier, isolating } as const;
+      return { direction, allowed: false, decision, passing };
+    }
+  }
+  if (program.profile === "none") return undefined;
+  for (const profile of program.profiles) {
+    const outcome = walk([profile], direction, sides, passing);
+    if (outcome && outcome !== "passed")
+      return {
+        direction,
+        allowed: outcome.rule.action === "allow",
+        decision: { kind: "rule", ...outcome },
+        passing,
+      };
+  }
+  return { direction, allowed: program.profile === "allow", decision: { kind: "profile" }, passing };
+}
+
+/** @returns the rule that decided; undefined where none did. @param passing - takes those that matched on the way */
+function walk(
+  policies: readonly PolicyState[],
+  direction: Direction,
+  sides: Sides,
+  passing: RuleMatch[],
+): RuleMatch | "passed" | undefined {
+  for (const state of policies) {
+    for (const compiled of state[direction] ?? []) {
+      const port = matchCompiled(compiled, sides);
+      if (port === undefined) continue;
+      const { rule } = compiled;
+      const match: RuleMatch = { policy: state.policy, rule, ...(port !== "any" && { port }) };
+      if (rule.action === "allow" || rule.action === "deny") return match;
+      passing.push(match);
+      if (rule.action === "pass") return "passed";
+    }
+  }
+  return undefined;
 }
 
 interface Sides {
   readonly flow: Flow;
-  readonly source: Identity | undefined;
-  readonly destination: Identity | undefined;
+  readonly source: readonly Identity[];
+  readonly destination: readonly Identity[];
 }
 
-function identityOf(graph: PolicyGraph, party: Party): Identity | undefined {
-  return party.kind === "endpoint" ? graph.endpoints.get(party.endpoint.id)?.labelClass.identity : undefined;
-}
-
-function directionVerdict(
-  graph: PolicyGraph,
-  sides: Sides,
-  subject: Identity | undefined,
-  direction: Direction,
-): DirectionVerdict {
-  const exempt = exemption(sides.flow, direction);
-  if (exempt) return { direction, allowed: true, decision: exempt, passing: [] };
-  // An endpoint that the graph does not know has no policy that could allow it.
-  if (!subject) return { direction, allowed: false, decision: { kind: "profile" }, passing: [] };
-
-  const program = graph.programOf(subject)[direction];
-  const passing: RuleMatch[] = [];
-  nextTier: for (const tier of program.tiers) {
-    for (const state of tier.policies) {
-      for (const compiled of state[direction] ?? []) {
-        const port = matchCompiled(compiled, sides);
-        if (port === undefined) continue;
-        const { rule } = compiled;
-        const match: RuleMatch = { policy: state.policy, rule, ...(port !== "any" && { port }) };
-        if (rule.action === "allow" || rule.action === "deny") {
-          return {
-            direction,
-            allowed: rule.action === "allow",
-            decision: { kind: "rule", ...match },
-            passing,
-          };
-        }
-        passing.push(match);
-        if (rule.action === "pass") continue nextTier;
-      }
-    }
-    if (tier.defaultAction === "deny") {
-      const isolating = tier.policies.map(({ policy }) => policy);
-      return {
-        direction,
-        allowed: false,
-        decision: { kind: "tier-default", tier: tier.tier, isolating },
-        passing,
-      };
-    }
-  }
-  return { direction, allowed: program.profile === "allow", decision: { kind: "profile" }, passing };
+/** An endpoint's own; for a node those of the host endpoints that expect the address. */
+function identitiesOf(graph: PolicyGraph, party: Party): readonly Identity[] {
+  if (party.kind === "outside") return [];
+  const endpoints = party.kind === "endpoint" ? [party.endpoint] : [...graph.hosts.at(party.address)];
+  return endpoints.flatMap(({ id }) => graph.endpoints.get(id)?.labelClass.identity ?? []);
 }
 
 /** @returns undefined: no match; the port entry that matched; "any" where the rule names no ports */
@@ -98,14 +137,34 @@ function matchCompiled(compiled: CompiledRule, sides: Sides): PortMatch | "any" 
   ) {
     return undefined;
   }
-  const bySource = matchPorts(match.source, flow.source, flow.sourcePort, flow.protocol);
+  const { protocol } = flow;
+  const { action } = compiled.rule;
+  const bySource = matchPorts(match.source, {
+    ports: portsOf(source),
+    port: flow.sourcePort,
+    protocol,
+    action,
+  });
   const byDestination =
-    bySource && matchPorts(match.destination, flow.destination, flow.destinationPort, flow.protocol);
+    bySource &&
+    matchPorts(match.destination, {
+      ports: portsOf(destination),
+      port: flow.destinationPort,
+      protocol,
+      action,
+    });
   return byDestination && (byDestination.port ?? bySource.port ?? "any");
 }
 
-function covers(selector: SelectorState, party: Party, identity: Identity | undefined): boolean {
-  if (identity && selector.members.has(identity)) return true;
+function portsOf(identities: readonly Identity[]): readonly NamedPort[] {
+  const [only] = identities;
+  return only && identities.length === 1
+    ? only.sample.ports
+    : identities.flatMap(({ sample }) => sample.ports);
+}
+
+function covers(selector: SelectorState, party: Party, identities: readonly Identity[]): boolean {
+  if (identities.some((identity) => selector.members.has(identity))) return true;
   for (const set of selector.networkSets) {
     if (set.nets.some((net) => cidrContains(net, party.address))) return true;
   }

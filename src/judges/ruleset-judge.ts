@@ -1,7 +1,7 @@
 /** @module The compiled tables as a judge: each node's table, kept in step with the graph and interpreted in memory. */
 import type { Cluster, ClusterChange } from "../analysis/cluster.ts";
 import { type Question, type ResolvedQuestion, resolveQuestion } from "../analysis/question.ts";
-import { POD_INTERFACE_PREFIX, podInterfaceName } from "../network/interface-name.ts";
+import { POD_INTERFACE_PREFIX, podInterfaceName, UPLINK } from "../network/interface-name.ts";
 import { simulateConnection, type Topology } from "../nft/connection.ts";
 import { NodeRuleset } from "../nft/node-ruleset.ts";
 import type { Flow } from "../policy/model.ts";
@@ -31,6 +31,7 @@ export class RulesetJudge implements Judge {
           interfaceOf: podInterfaceName,
           podPrefix: POD_INTERFACE_PREFIX,
           families: familiesOf(cluster),
+          uplink: UPLINK,
         });
       if (known) known.update(change.graph);
       else ruleset.start();
@@ -63,7 +64,7 @@ export class RulesetJudge implements Judge {
     const topology: Topology = {
       tables: new Map([...this.#rulesets].map(([node, ruleset]) => [node, ruleset.table])),
       interfaceOf: podInterfaceName,
-      uplink: "eth0",
+      uplink: UPLINK,
       partyAt: (address) => cluster.partyAt(address),
     };
     const outcomes = connectionsOf(resolved).map(({ flow, pick }) =>

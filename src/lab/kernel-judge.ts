@@ -17,7 +17,7 @@ import { canonicalTable } from "../linux/nft-canonical.ts";
 import type { NftApplier } from "../linux/nft-driver.ts";
 import { NftProgram } from "../linux/nft-program.ts";
 import type { ProbeProtocol, ProbeRequest, ProbeResult } from "../linux/probe.ts";
-import { POD_INTERFACE_PREFIX, podInterfaceName } from "../network/interface-name.ts";
+import { POD_INTERFACE_PREFIX, podInterfaceName, UPLINK } from "../network/interface-name.ts";
 import { changedPlaces, diffTables } from "../nft/diff.ts";
 import { NodeRuleset } from "../nft/node-ruleset.ts";
 import { renderChanges } from "../nft/render.ts";
@@ -166,6 +166,7 @@ export class KernelJudge implements Judge {
         interfaceOf: podInterfaceName,
         podPrefix: POD_INTERFACE_PREFIX,
         families: familiesOf(cluster),
+        uplink: UPLINK,
       });
       this.#applier(lab, name).apply([...ruleset.start(), ...ruleset.setServices(change.services)]);
       this.#rulesets.set(name, ruleset);

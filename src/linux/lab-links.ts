@@ -12,7 +12,6 @@ import type { Mac } from "./rtnetlink.ts";
 import { listLinks, RouteBatch } from "./rtnetlink.ts";
 import { ipOf } from "./sockets.ts";
 
-export const UPLINK = "eth0";
 const LOOPBACK_INDEX = 1;
 export const UPLINK_INDEX = 2;
 export const BRIDGE_INDEX = 10;

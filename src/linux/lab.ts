@@ -13,6 +13,7 @@
  */
 import { must, OpError } from "../base/errors.ts";
 import type { Family } from "../base/ip.ts";
+import { UPLINK } from "../network/interface-name.ts";
 import type { NetworkChange, NetworkPlan, PlannedChange, PlannedNode, PlannedPod } from "../network/plan.ts";
 import { planChange } from "../network/plan.ts";
 import type { ConnectionHandle } from "./flows.ts";
@@ -35,7 +36,6 @@ import {
   routeNode,
   routeVia,
   sysctls,
-  UPLINK,
   UPLINK_INDEX,
   unrouteNode,
   uplinkSide,

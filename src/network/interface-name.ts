@@ -1,5 +1,8 @@
 /** @module The host-side interface name of a pod. */
 
+/** A node's link to the others and to the world, where the network is ours. */
+export const UPLINK = "eth0";
+
 /** Every interface that Tortie makes on a node for a pod starts with this; rules match on it. */
 export const POD_INTERFACE_PREFIX = "tt";
 

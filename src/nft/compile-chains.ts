@@ -2,7 +2,15 @@
 import type { Family } from "../base/ip.ts";
 import type { DirectionProgram, PolicyState, TierProgram } from "../calc/types.ts";
 import { type Direction, PROTOCOL } from "../policy/model.ts";
-import { addressField, compileRule, PASS_MARK, type SetNeed } from "./compile-rule.ts";
+import {
+  addressField,
+  compileRule,
+  type DenyWith,
+  denyStatement,
+  PASS_MARK,
+  type RuleOptions,
+  type SetNeed,
+} from "./compile-rule.ts";
 import { BASE, policyChain, programChain, selfSet, sourceSet, tierChain } from "./names.ts";
 import type { NftChain, NftRule, NftStatement, NftVerdict } from "./table.ts";
 
@@ -10,12 +18,12 @@ import type { NftChain, NftRule, NftStatement, NftVerdict } from "./table.ts";
 export function compilePolicy(
   state: PolicyState,
   direction: Direction,
-  families: readonly Family[],
+  options: RuleOptions,
 ): { chain: NftChain; needs: SetNeed[] } {
   const rules: NftRule[] = [];
   const needs = new Map<string, SetNeed>();
   for (const compiled of state[direction] ?? []) {
-    const result = compileRule(compiled, families);
+    const result = compileRule(compiled, options, state.policy.stage);
     rules.push(...result.rules);
     for (const need of result.needs) needs.set(need.name, need);
   }
@@ -26,11 +34,15 @@ export function compilePolicy(
  * The chains of a program: its own, and one for each tier in which a rule may pass. Accept ends the base chain that
  * the packet is in, so it means "this direction allows"; the other direction has a base chain of its own.
  */
-export function compileProgram(program: DirectionProgram, direction: Direction): NftChain[] {
+export function compileProgram(
+  program: DirectionProgram,
+  direction: Direction,
+  denyWith: DenyWith,
+): NftChain[] {
   const chains: NftChain[] = [];
   const rules: NftRule[] = [];
   for (const tier of program.tiers) {
-    const body = tierRules(tier, direction);
+    const body = tierRules(tier, direction, denyWith);
     if (!mayPass(tier, direction)) {
       rules.push(...body);
       continue;
@@ -42,10 +54,12 @@ export function compileProgram(program: DirectionProgram, direction: Direction):
       rule(verdict({ verdict: "jump", chain: name })),
     );
   }
-  rules.push({
-    statements: [{ kind: "counter" }, verdict({ verdict: program.profile === "allow" ? "accept" : "drop" })],
-    comment: `profile ${program.profile}s`,
-  });
+  for (const { policy } of program.profiles)
+    rules.push(rule(verdict({ verdict: "jump", chain: policyChain(direction, policy.id) })));
+  if (program.profile !== "none") {
+    const end = program.profile === "allow" ? verdict({ verdict: "accept" }) : denyStatement(denyWith);
+    rules.push({ statements: [{ kind: "counter" }, end], comment: `profile ${program.profile}s` });
+  }
   return [...chains, { name: programChain(direction, program.key), rules }];
 }
 
@@ -58,7 +72,7 @@ export function passes(state: PolicyState, direction: Direction): boolean {
   return (state[direction] ?? []).some(({ rule: { action } }) => action === "pass");
 }
 
-function tierRules(tier: TierProgram, direction: Direction): NftRule[] {
+function tierRules(tier: TierProgram, direction: Direction, denyWith: DenyWith): NftRule[] {
   const rules: NftRule[] = [];
   for (const state of tier.policies) {
     rules.push(rule(verdict({ verdict: "jump", chain: policyChain(direction, state.policy.id) })));
@@ -70,7 +84,7 @@ function tierRules(tier: TierProgram, direction: Direction): NftRule[] {
   }
   if (tier.defaultAction === "deny") {
     rules.push({
-      statements: [{ kind: "counter" }, verdict({ verdict: "drop" })],
+      statements: [{ kind: "counter" }, denyStatement(denyWith)],
       comment: `tier ${tier.tier} default deny`,
     });
   }
@@ -94,17 +108,25 @@ export function verdictOf(program: DirectionProgram, direction: Direction): NftV
 /** ICMPv6 that links need to work at all: listener and neighbour discovery. @see RFC 4861, RFC 2710 */
 const NEIGHBOUR_DISCOVERY = { first: 130, last: 136 };
 
+export const NEIGHBOUR_DISCOVERY_RULE: NftRule = rule(
+  { kind: "compare", field: "protocol", equal: true, value: PROTOCOL.ICMPv6 },
+  { kind: "range", field: "icmp6-type", ...NEIGHBOUR_DISCOVERY, inside: true },
+  verdict({ verdict: "accept" }),
+);
+
+/** Policy is about opening a connection. */
+export const established: NftRule = rule(
+  { kind: "ct-state", states: ["established", "related"] },
+  { kind: "counter" },
+  verdict({ verdict: "accept" }),
+);
+
 /**
  * The base chains. Egress and ingress are two chains at one hook, one after the other, because a packet between two
  * pods of one node must pass both. Established connections are accepted before anything else: policy is about opening
  * a connection. Interfaces named like pods that no map knows are dropped; other interfaces are none of ours.
  */
 export function baseChains(families: readonly Family[], podPrefix: string): NftChain[] {
-  const established = rule(
-    { kind: "ct-state", states: ["established", "related"] },
-    { kind: "counter" },
-    verdict({ verdict: "accept" }),
-  );
   const self = families.map((family) =>
     rule(
       {
@@ -159,14 +181,6 @@ export function baseChains(families: readonly Family[], podPrefix: string): NftC
       rule({ kind: "verdict-map", fields: ["out-interface"], map: BASE.ingressMap }),
       unknown("out-interface"),
     ]),
-    filter(BASE.input, "input", 0, [
-      established,
-      rule(
-        { kind: "compare", field: "protocol", equal: true, value: PROTOCOL.ICMPv6 },
-        { kind: "range", field: "icmp6-type", ...NEIGHBOUR_DISCOVERY, inside: true },
-        verdict({ verdict: "accept" }),
-      ),
-      ...egress,
-    ]),
+    filter(BASE.input, "input", 0, [established, NEIGHBOUR_DISCOVERY_RULE, ...egress]),
   ];
 }

@@ -8,10 +8,12 @@ import { uncovered } from "../base/cidr-set.ts";
 import { type Cidr, type Family, formatCidr } from "../base/ip.ts";
 import type { CompiledRule, SelectorState } from "../calc/types.ts";
 import {
+  type Action,
   type EntityMatch,
   hasPorts,
   type IcmpMatch,
   type Match,
+  type Policy,
   type PortMatch,
   PROTOCOL,
 } from "../policy/model.ts";
@@ -44,6 +46,25 @@ export type SetNeed =
 /** Marks that a Pass rule matched, for the chain that called. One bit, cleared before each tier. */
 export const PASS_MARK = 0x0100_0000;
 
+/** Marks what an early stage of a host endpoint allowed: its later stages let it pass. */
+export const ALLOWED_MARK = 0x0200_0000;
+
+/** Marks packets of the node's own processes, which are asked where they leave. */
+export const LOCAL_MARK = 0x0400_0000;
+
+/** How a denied packet is told of: not at all, or with an ICMP message to whoever sent it. */
+export type DenyWith = "drop" | "reject";
+
+export function denyStatement(denyWith: DenyWith): NftStatement {
+  return denyWith === "reject" ? { kind: "reject" } : { kind: "verdict", to: { verdict: "drop" } };
+}
+
+/** What all rules of a node are written for. */
+export interface RuleOptions {
+  readonly families: readonly Family[];
+  readonly denyWith: DenyWith;
+}
+
 /** Kernel log lines a second that one Log rule may write: enough to see, too few to fill a disk. */
 const LOG_PER_SECOND = 10;
 
@@ -62,9 +83,11 @@ export function addressField(side: Side, family: Family): NftField {
   return `${side}-address${family}`;
 }
 
+/** @param stage - the stage of host endpoints that the rule's policy is for, if not the usual ones */
 export function compileRule(
   compiled: CompiledRule,
-  families: readonly Family[],
+  { families, denyWith }: RuleOptions,
+  stage?: Policy["stage"],
 ): { rules: NftRule[]; needs: SetNeed[] } {
   const needs: SetNeed[] = [];
   const { match, action, origin } = compiled.rule;
@@ -91,7 +114,11 @@ export function compileRule(
     ];
     for (const statements of product(criteria)) {
       rules.push({
-        statements: [...statements, { kind: "counter" }, ...actionStatements(action, comment)],
+        statements: [
+          ...statements,
+          { kind: "counter" },
+          ...actionStatements(action, { comment, denyWith, stage }),
+        ],
         comment,
       });
     }
@@ -99,12 +126,23 @@ export function compileRule(
   return { rules, needs };
 }
 
-function actionStatements(action: CompiledRule["rule"]["action"], comment: string): NftStatement[] {
+interface ActionOptions {
+  readonly comment: string;
+  readonly denyWith: DenyWith;
+  readonly stage: Policy["stage"];
+}
+
+function actionStatements(action: Action, { comment, denyWith, stage }: ActionOptions): NftStatement[] {
   switch (action) {
     case "allow":
-      return [{ kind: "verdict", to: { verdict: "accept" } }];
+      return [
+        ...(stage ? [{ kind: "mark-set" as const, mask: ALLOWED_MARK, value: ALLOWED_MARK }] : []),
+        ...(stage === "untracked" ? [{ kind: "notrack" as const }] : []),
+        { kind: "verdict", to: { verdict: "accept" } },
+      ];
     case "deny":
-      return [{ kind: "verdict", to: { verdict: "drop" } }];
+      // Before routing there is nobody to answer for.
+      return [denyStatement(stage ? "drop" : denyWith)];
     case "pass":
       return [
         { kind: "mark-set", mask: PASS_MARK, value: PASS_MARK },

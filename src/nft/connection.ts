@@ -1,11 +1,13 @@
 /**
- * @module Follows a new connection's first packet through the tables of the nodes on its way: out of the source pod's
- * node, into the destination pod's. This is how the ruleset judge answers the question that the model answers.
+ * @module Follows a new connection's first packet through the tables of the nodes on its way: out of the source's node,
+ * into the destination's, and the answer back where a table looks at packets without connections. This is how the
+ * ruleset judge answers the question that the model answers.
  */
 import { must } from "../base/errors.ts";
 import { formatIp, type Ip } from "../base/ip.ts";
 import type { Flow, Party } from "../policy/model.ts";
 import { type Hook, type Packet, runHook } from "./interpret.ts";
+import { BASE } from "./names.ts";
 import type { NftTable } from "./table.ts";
 
 export interface Topology {
@@ -24,56 +26,9 @@ export interface ConnectionOutcome {
   readonly because: readonly string[];
 }
 
-interface Hop {
-  readonly node: string;
-  readonly hook: Hook;
-  readonly inInterface: string;
-  readonly outInterface: string;
-}
-
 function nodeOf(party: Party): string | undefined {
   if (party.kind === "endpoint") return party.endpoint.node;
   return party.kind === "node" ? party.node : undefined;
-}
-
-/** Where the packet meets a table. A node's own packets to its own pods meet none: output is not filtered. */
-function hops(topology: Topology, source: Party, destination: Party): Hop[] {
-  const { uplink, interfaceOf } = topology;
-  const from = nodeOf(source);
-  const to = nodeOf(destination);
-  const inside = (party: Party): string =>
-    party.kind === "endpoint" ? interfaceOf(party.endpoint.id) : uplink;
-  if (from !== undefined && from === to) {
-    if (source.kind === "node") return [];
-    const hook = destination.kind === "node" ? "input" : "forward";
-    return [
-      {
-        node: from,
-        hook,
-        inInterface: inside(source),
-        outInterface: hook === "input" ? "" : inside(destination),
-      },
-    ];
-  }
-  const way: Hop[] = [];
-  if (source.kind === "endpoint") {
-    way.push({
-      node: source.endpoint.node,
-      hook: "forward",
-      inInterface: inside(source),
-      outInterface: uplink,
-    });
-  }
-  if (to !== undefined) {
-    const hook = destination.kind === "node" ? "input" : "forward";
-    way.push({
-      node: to,
-      hook,
-      inInterface: uplink,
-      outInterface: hook === "input" ? "" : inside(destination),
-    });
-  }
-  return way;
 }
 
 function firstPacket(flow: Flow): Packet {
@@ -97,8 +52,7 @@ export function simulateConnection(
   flow: Flow,
   pick: (count: number) => number = () => 0,
 ): ConnectionOutcome {
-  const { source } = flow;
-  let { destination } = flow;
+  const { source, destination } = flow;
   if (
     source.kind === "endpoint" &&
     destination.kind === "endpoint" &&
@@ -106,28 +60,135 @@ export function simulateConnection(
   ) {
     return { allowed: true, because: ["a pod reaches itself without leaving"] };
   }
-  let packet = firstPacket(flow);
-  const because: string[] = [];
-  const start = nodeOf(source);
-  if (start !== undefined) {
-    const hook = source.kind === "node" ? "output" : "prerouting";
-    const table = must(topology.tables.get(start), `table of ${start}`);
-    const inInterface = source.kind === "endpoint" ? topology.interfaceOf(source.endpoint.id) : "";
-    const translated = runHook(table, hook, { ...packet, inInterface }, pick);
-    if (translated.verdict === "drop")
-      return { allowed: false, because: [...because, ...translated.because] };
-    packet = translated.packet;
-    if (packet.translated) {
-      destination = topology.partyAt(packet.destination);
-      because.push(`translated to ${formatIp(packet.destination)}:${packet.destinationPort}`);
+  const journey = new Journey(topology, pick);
+  const there = journey.travel(firstPacket(flow), source, destination);
+  if (!there.arrived || !journey.asksReplies()) return { allowed: there.arrived, because: journey.because };
+  const back = journey.travel(replyTo(there.packet), there.destination, source, journey.states());
+  return { allowed: back.arrived, because: journey.because };
+}
+
+/** Echo replies answer echo requests. */
+const ICMP_REPLY: ReadonlyMap<number, number> = new Map([
+  [8, 0],
+  [128, 129],
+]);
+
+function replyTo({ source, destination, sourcePort, destinationPort, icmp, protocol }: Packet): Packet {
+  return {
+    inInterface: "",
+    outInterface: "",
+    source: destination,
+    destination: source,
+    protocol,
+    ...(destinationPort !== undefined && { sourcePort: destinationPort }),
+    ...(sourcePort !== undefined && { destinationPort: sourcePort }),
+    ...(icmp && { icmp: { type: ICMP_REPLY.get(icmp.type) ?? icmp.type, code: icmp.code } }),
+    state: "established",
+  };
+}
+
+interface Arrival {
+  readonly arrived: boolean;
+  /** As it was last seen. */
+  readonly packet: Packet;
+  readonly destination: Party;
+}
+
+/** What a node made of the connection's first packet. */
+type TrackedStates = ReadonlyMap<string, Packet["state"]>;
+
+class Journey {
+  readonly because: string[] = [];
+  readonly #topology: Topology;
+  readonly #pick: (count: number) => number;
+  readonly #states = new Map<string, Packet["state"]>();
+
+  constructor(topology: Topology, pick: (count: number) => number) {
+    this.#topology = topology;
+    this.#pick = pick;
+  }
+
+  /** Whether a table on the way looks at replies by themselves. */
+  asksReplies(): boolean {
+    return [...this.#states.keys()].some((node) => {
+      const { chains } = this.#table(node);
+      return chains.has(BASE.hostRawIn) || chains.has(BASE.hostRawOut);
+    });
+  }
+
+  states(): TrackedStates {
+    return new Map(this.#states);
+  }
+
+  /** @param known - for replies: a node that did not track the first packet takes the reply for a new connection */
+  travel(packet: Packet, source: Party, destination: Party, known?: TrackedStates): Arrival {
+    const start = nodeOf(source);
+    let arrival: Arrival = { arrived: true, packet, destination };
+    const enter = (node: string, from: Party | undefined): void => {
+      const state = known ? (known.get(node) === "untracked" ? "new" : "established") : "new";
+      arrival = this.#cross(node, from, { ...arrival, packet: { ...arrival.packet, state, mark: 0 } });
+    };
+    if (start !== undefined) enter(start, source);
+    const end = nodeOf(arrival.destination);
+    if (arrival.arrived && end !== undefined && end !== start) enter(end, undefined);
+    return arrival;
+  }
+
+  /** One node's hooks. @param from - who on the node sent the packet; undefined: it came by the uplink */
+  #cross(node: string, from: Party | undefined, { packet, destination: meant }: Arrival): Arrival {
+    const isLocalProcess = from?.kind === "node";
+    const inInterface = from === undefined ? this.#topology.uplink : isLocalProcess ? "" : this.#linkOf(from);
+    let arrival = this.#hook(node, isLocalProcess ? "output" : "prerouting", {
+      ...packet,
+      inInterface,
+      outInterface: isLocalProcess ? this.#wayTo(node, meant) : "",
+    });
+    const destination = arrival.translated ? this.#topology.partyAt(arrival.packet.destination) : meant;
+    const isHere = destination.kind === "node" && destination.node === node;
+    const links = {
+      inInterface: isLocalProcess ? "" : inInterface,
+      outInterface: this.#wayTo(node, destination),
+    };
+    const rest: readonly Hook[] = isLocalProcess
+      ? isHere
+        ? []
+        : ["postrouting"]
+      : isHere
+        ? ["input"]
+        : ["forward", "postrouting"];
+    for (const hook of rest) {
+      if (!arrival.arrived) break;
+      const outInterface = hook === "input" ? "" : links.outInterface;
+      arrival = this.#hook(node, hook, { ...arrival.packet, inInterface: links.inInterface, outInterface });
     }
+    this.#states.set(node, arrival.packet.state);
+    return { arrived: arrival.arrived, packet: arrival.packet, destination };
   }
-  for (const { node, hook, inInterface, outInterface } of hops(topology, source, destination)) {
-    const table = must(topology.tables.get(node), `table of ${node}`);
-    const outcome = runHook(table, hook, { ...packet, inInterface, outInterface }, pick);
-    because.push(...outcome.because.map((reason) => `${node}: ${reason}`));
-    if (outcome.verdict === "drop") return { allowed: false, because };
-    packet = { ...outcome.packet, inInterface: "", outInterface: "" };
+
+  #hook(
+    node: string,
+    hook: Hook,
+    packet: Packet,
+  ): { readonly arrived: boolean; readonly packet: Packet; readonly translated: boolean } {
+    const outcome = runHook(this.#table(node), hook, packet, this.#pick);
+    const translated = outcome.packet.translated === true && packet.translated !== true;
+    if (translated)
+      this.because.push(
+        `translated to ${formatIp(outcome.packet.destination)}:${outcome.packet.destinationPort}`,
+      );
+    this.because.push(...outcome.because.map((reason) => `${node}: ${reason}`));
+    return { arrived: outcome.verdict === "accept", packet: outcome.packet, translated };
   }
-  return { allowed: true, because };
+
+  #table(node: string): NftTable {
+    return must(this.#topology.tables.get(node), `table of ${node}`);
+  }
+
+  #linkOf(party: Party): string {
+    return party.kind === "endpoint" ? this.#topology.interfaceOf(party.endpoint.id) : this.#topology.uplink;
+  }
+
+  #wayTo(node: string, destination: Party): string {
+    return nodeOf(destination) === node ? this.#linkOf(destination) : this.#topology.uplink;
+  }
 }

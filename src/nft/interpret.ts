@@ -17,7 +17,9 @@ export interface Packet {
   readonly sourcePort?: number;
   readonly destinationPort?: number;
   readonly icmp?: { readonly type: number; readonly code: number };
-  readonly state: "new" | "established" | "related" | "invalid";
+  readonly state: "new" | "established" | "related" | "invalid" | "untracked";
+  /** Stays on the packet from hook to hook of one node. */
+  readonly mark?: number;
   /** Whether the destination was translated on the way here. */
   readonly translated?: boolean;
 }
@@ -42,16 +44,17 @@ export function runHook(
   const chains = [...table.chains.values()]
     .filter((chain) => chain.hook?.hook === hook)
     .sort((a, b) => (a.hook?.priority ?? 0) - (b.hook?.priority ?? 0));
-  const run: Run = { table, pick, packet, mark: 0, because: [] };
+  const run: Run = { table, pick, packet, mark: packet.mark ?? 0, because: [] };
+  const leaving = (): Packet => ({ ...run.packet, mark: run.mark });
   for (const chain of chains) {
     // Only the first packet of a connection goes through nat chains.
-    if (chain.hook?.type === "nat" && packet.state !== "new") continue;
+    if (chain.hook?.type === "nat" && run.packet.state !== "new") continue;
     const ended = runChain(run, chain);
     const verdict =
       ended.kind === "verdict" ? ended.verdict : must(chain.hook, "hook of a base chain").policy;
-    if (verdict === "drop") return { verdict, packet: run.packet, because: run.because };
+    if (verdict === "drop") return { verdict, packet: leaving(), because: run.because };
   }
-  return { verdict: "accept", packet: run.packet, because: run.because };
+  return { verdict: "accept", packet: leaving(), because: run.because };
 }
 
 interface Run {
@@ -128,7 +131,7 @@ function runStatement(run: Run, statement: NftStatement): boolean | NftVerdict {
       return address !== undefined && cidrContains(parsed.cidr, address) === statement.inside;
     }
     case "ct-state":
-      return statement.states.includes(packet.state);
+      return statement.states.some((state) => state === packet.state);
     case "ct-dnat":
       return packet.translated === true;
     case "lookup": {
@@ -148,8 +151,10 @@ function runStatement(run: Run, statement: NftStatement): boolean | NftVerdict {
       return true;
     case "counter":
     case "log":
-    case "notrack":
     case "masquerade":
+      return true;
+    case "notrack":
+      run.packet = { ...packet, state: "untracked" };
       return true;
     case "reject":
       return { verdict: "drop" };

@@ -15,6 +15,7 @@ function start(graph: PolicyGraph): NodeRuleset {
     interfaceOf: testInterface,
     podPrefix: "tt",
     families: [4],
+    uplink: "eth0",
   });
   ruleset.start();
   return ruleset;
@@ -88,6 +89,7 @@ test("names of chains and sets fit nft's limit however long the objects' names a
     interfaceOf: testInterface,
     podPrefix: "tt",
     families: [4],
+    uplink: "eth0",
   });
   ruleset.start();
   for (const name of [...ruleset.table.chains.keys(), ...ruleset.table.sets.keys()])

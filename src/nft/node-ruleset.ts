@@ -10,11 +10,18 @@
 import { must } from "../base/errors.ts";
 import { type Family, formatIp } from "../base/ip.ts";
 import type { PolicyGraph } from "../calc/graph.ts";
-import { DIRECTIONS, type DirectionProgram, type EndpointState, type GraphDelta } from "../calc/types.ts";
+import {
+  DIRECTIONS,
+  type DirectionProgram,
+  type EndpointState,
+  type GraphDelta,
+  type Program,
+} from "../calc/types.ts";
 import type { Direction, Endpoint } from "../policy/model.ts";
 import type { ServiceMapping } from "../policy/services.ts";
 import { baseChains, compilePolicy, compileProgram, passes, verdictOf } from "./compile-chains.ts";
-import type { SetNeed } from "./compile-rule.ts";
+import type { DenyWith, SetNeed } from "./compile-rule.ts";
+import { HOST_SET_NEEDS, type HostStage, hostBaseChains } from "./host-chains.ts";
 import { BASE, policyChain, programChain, selfSet, sourceSet } from "./names.ts";
 import { NodeSets } from "./node-sets.ts";
 import { ServiceChains } from "./service-chains.ts";
@@ -28,6 +35,10 @@ export interface NodeRulesetOptions {
   /** What all such names begin with. */
   readonly podPrefix: string;
   readonly families: readonly Family[];
+  /** The name of the node's link to others and to the world. */
+  readonly uplink: string;
+  /** "drop" where left out. */
+  readonly denyWith?: DenyWith;
 }
 
 interface LocalEndpoint {
@@ -57,6 +68,7 @@ const MAP: Readonly<Record<Direction, string>> = { ingress: BASE.ingressMap, egr
 export class NodeRuleset {
   readonly #graph: PolicyGraph;
   readonly #options: NodeRulesetOptions;
+  readonly #denyWith: DenyWith;
   readonly #editor = new TableEditor(TABLE_NAME);
   readonly #services: ServiceChains;
   readonly #local = new Map<string, LocalEndpoint>();
@@ -68,11 +80,17 @@ export class NodeRuleset {
   /** Programs in which a policy began or ceased to pass. */
   readonly #reshaped = new Set<string>();
   /** What fell out of use in this update; kept until its end, since it may be wanted again. */
+  /** Stages of host endpoints in force, and their base chains. */
+  #hostStages: readonly HostStage[] = [];
+  #hostChains: readonly string[] = [];
+  readonly #hostIds = new Set<string>();
+  #hostsChanged = false;
   readonly #unused = { programs: new Set<string>(), policies: new Set<string>() };
 
   constructor(graph: PolicyGraph, options: NodeRulesetOptions) {
     this.#graph = graph;
     this.#options = options;
+    this.#denyWith = options.denyWith ?? "drop";
     this.#sets = new NodeSets(graph, this.#editor, options.families);
     for (const family of options.families) {
       const address: NftType = `address${family}`;
@@ -136,6 +154,10 @@ export class NodeRuleset {
 
   #updateEndpoint(id: string): void {
     const state = this.#graph.endpoints.get(id);
+    if (state?.endpoint.kind === "host" || this.#hostIds.has(id)) {
+      this.#updateHost(id, state?.endpoint);
+      return;
+    }
     const before = this.#local.get(id);
     const isLocal =
       state !== undefined &&
@@ -213,6 +235,65 @@ export class NodeRuleset {
       });
   }
 
+  // ── host endpoints ────────────────────────────────────────────────────────────────────────────────────────────
+
+  #updateHost(id: string, endpoint: Endpoint | undefined): void {
+    const isOurs = endpoint?.kind === "host" && endpoint.node === this.#options.node;
+    if (!isOurs && !this.#hostIds.has(id)) return;
+    if (isOurs) this.#hostIds.add(id);
+    else this.#hostIds.delete(id);
+    this.#hostsChanged = true;
+  }
+
+  /** Which host endpoint governs depends on all of the node's: they are few, and looked at together. */
+  #updateHostChains(): void {
+    if (!this.#hostsChanged) return;
+    this.#hostsChanged = false;
+    const before = this.#hostStages;
+    const after = this.#wantedHostStages();
+    for (const { program, direction } of after) this.#acquireProgram(program, direction);
+    for (const { program, direction } of before) this.#releaseProgram(program.key, direction);
+    if (before.length === 0 && after.length > 0) for (const need of HOST_SET_NEEDS) this.#sets.acquire(need);
+    const chains = hostBaseChains(after, this.#options);
+    for (const chain of chains) this.#editor.putChain(chain);
+    const wanted = new Set(chains.map(({ name }) => name));
+    for (const name of this.#hostChains) if (!wanted.has(name)) this.#editor.deleteChain(name);
+    if (before.length > 0 && after.length === 0) for (const need of HOST_SET_NEEDS) this.#sets.release(need);
+    this.#hostStages = after;
+    this.#hostChains = [...wanted];
+  }
+
+  #wantedHostStages(): HostStage[] {
+    const { node } = this.#options;
+    const uplink = this.#hostPrograms(this.#graph.hosts.uplink(node, this.#graph.nodes.get(node) ?? []));
+    const wildcard = this.#hostPrograms(this.#graph.hosts.wildcard(node));
+    const stages: HostStage[] = [];
+    if (uplink?.host) {
+      const { forward, untracked, preDnat } = uplink.host;
+      for (const direction of DIRECTIONS) {
+        stages.push(
+          { place: "untracked", direction, program: untracked[direction], fromPods: false },
+          { place: "normal", direction, program: uplink[direction], fromPods: false },
+          { place: "forward", direction, program: forward[direction], fromPods: false },
+        );
+      }
+      stages.push({ place: "pre-dnat", direction: "ingress", program: preDnat, fromPods: false });
+    }
+    if (wildcard?.host)
+      stages.push({
+        place: "pre-dnat",
+        direction: "ingress",
+        program: wildcard.host.preDnat,
+        fromPods: true,
+      });
+    return stages;
+  }
+
+  #hostPrograms(host: Endpoint | undefined): Program | undefined {
+    const state = host && this.#graph.endpoints.get(host.id);
+    return state && this.#graph.programOf(state.labelClass.identity);
+  }
+
   // ── programs and policies ─────────────────────────────────────────────────────────────────────────────────────
 
   #acquireProgram(program: DirectionProgram, direction: Direction): void {
@@ -224,9 +305,11 @@ export class NodeRuleset {
       this.#unused.programs.delete(name);
       return;
     }
-    const policies = program.tiers.flatMap((tier) => tier.policies.map(({ policy }) => policy.id));
+    const policies = [...program.tiers.flatMap((tier) => tier.policies), ...program.profiles].map(
+      ({ policy }) => policy.id,
+    );
     for (const id of policies) this.#acquirePolicy(id, direction);
-    const chains = compileProgram(program, direction);
+    const chains = compileProgram(program, direction, this.#denyWith);
     for (const chain of chains) this.#editor.putChain(chain);
     this.#programs.set(name, { users: 1, direction, chains: chains.map((chain) => chain.name), policies });
   }
@@ -254,7 +337,10 @@ export class NodeRuleset {
 
   #compile(used: UsedPolicy): void {
     const state = must(this.#graph.policies.get(used.id), `policy ${used.id}`);
-    const { chain, needs } = compilePolicy(state, used.direction, this.#options.families);
+    const { chain, needs } = compilePolicy(state, used.direction, {
+      families: this.#options.families,
+      denyWith: this.#denyWith,
+    });
     for (const need of needs) this.#sets.acquire(need);
     for (const need of used.needs) this.#sets.release(need);
     used.needs = needs;
@@ -282,18 +368,23 @@ export class NodeRuleset {
   #recompileProgram(name: string): void {
     const used = this.#programs.get(name);
     if (!used) return;
-    for (const local of this.#local.keys()) {
-      const state = this.#graph.endpoints.get(local);
-      if (!state) continue;
-      const program = this.#graph.programOf(state.labelClass.identity)[used.direction];
+    for (const program of this.#programsOf(used.direction)) {
       if (program.key === "" || programChain(used.direction, program.key) !== name) continue;
-      const chains = compileProgram(program, used.direction);
+      const chains = compileProgram(program, used.direction, this.#denyWith);
       for (const chain of chains) this.#editor.putChain(chain);
       const now = new Set(chains.map((chain) => chain.name));
       for (const old of used.chains) if (!now.has(old)) this.#editor.deleteChain(old);
       this.#programs.set(name, { ...used, chains: [...now] });
       return;
     }
+  }
+
+  *#programsOf(direction: Direction): Iterable<DirectionProgram> {
+    for (const local of this.#local.keys()) {
+      const state = this.#graph.endpoints.get(local);
+      if (state) yield this.#graph.programOf(state.labelClass.identity)[direction];
+    }
+    for (const stage of this.#hostStages) if (stage.direction === direction) yield stage.program;
   }
 
   /** Whether a selector has network sets at all shapes the rules that use it. */
@@ -308,6 +399,7 @@ export class NodeRuleset {
   // ── ending an update ──────────────────────────────────────────────────────────────────────────────────────────
 
   #commit(): NftChange[] {
+    this.#updateHostChains();
     for (const name of this.#unused.programs) {
       const { chains, policies, direction } = must(this.#programs.get(name), `program ${name}`);
       for (const chain of chains) this.#editor.deleteChain(chain);

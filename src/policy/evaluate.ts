@@ -4,22 +4,26 @@
  *
  * Cost of one verdict: policies × selector size to find those that apply, then their rules × their match size.
  */
-import { cidrContains, type Ip } from "../base/ip.ts";
+import { unreachable } from "../base/errors.ts";
+import { cidrContains, formatIp, type Ip } from "../base/ip.ts";
 import type {
+  Action,
   Direction,
   Endpoint,
   EntityMatch,
   Flow,
   IcmpMatch,
   Match,
+  NamedPort,
   Party,
   Policy,
   PortMatch,
   Rule,
 } from "./model.ts";
 import { hasPorts } from "./model.ts";
+import { judge, type Point, uplinkEndpoint, wildcardEndpoint } from "./passage.ts";
 import { type Selector, selects } from "./selector.ts";
-import type { Decision, DirectionVerdict, RuleMatch, Verdict } from "./verdict.ts";
+import type { DirectionVerdict, RuleMatch, Stage, Verdict } from "./verdict.ts";
 import {
   comparePolicies,
   completeTiers,
@@ -30,66 +34,73 @@ import {
 
 /** Whether a new connection is allowed, and why: the source's egress and the destination's ingress must both allow. */
 export function evaluate(world: World, flow: Flow): Verdict {
-  const egress = evaluateDirection(world, flow, "egress");
-  const ingress = evaluateDirection(world, flow, "ingress");
-  return { flow, allowed: egress.allowed && ingress.allowed, egress, ingress };
+  const hosts = [...world.endpoints.values()].filter(({ kind }) => kind === "host");
+  const ofNode = (node: string): Endpoint[] => hosts.filter((host) => host.node === node);
+  return judge(flow, {
+    decide: (point, asked) => decide(world, point, asked),
+    uplink: (node) => uplinkEndpoint(ofNode(node), world.nodes.get(node) ?? []),
+    wildcard: (node) => wildcardEndpoint(ofNode(node)),
+  });
 }
 
-/** What is exempt from policy on one side, before any policy is looked at. Shared by all evaluators. */
-export function exemption(
-  flow: Flow,
-  direction: Direction,
-): Extract<Decision, { kind: "exempt" }> | undefined {
-  const subject = direction === "egress" ? flow.source : flow.destination;
-  const other = direction === "egress" ? flow.destination : flow.source;
-  if (subject.kind === "outside") return { kind: "exempt", reason: "outside" };
-  if (subject.kind === "node") return { kind: "exempt", reason: "node" };
-  if (other.kind === "endpoint" && other.endpoint.id === subject.endpoint.id)
-    return { kind: "exempt", reason: "self" };
-  if (direction === "ingress" && other.kind === "node" && other.node === subject.endpoint.node) {
-    return { kind: "exempt", reason: "own-node" };
-  }
-  return undefined;
-}
-
-function evaluateDirection(world: World, flow: Flow, direction: Direction): DirectionVerdict {
-  const exempt = exemption(flow, direction);
-  if (exempt) return { direction, allowed: true, decision: exempt, passing: [] };
-  const subject = direction === "egress" ? flow.source : flow.destination;
-  if (subject.kind !== "endpoint")
-    return { direction, allowed: true, decision: { kind: "exempt", reason: "outside" }, passing: [] };
-
-  const applying = policiesThatApply(world, subject.endpoint, direction);
+/** @returns undefined where nothing decides and the stage has no last word */
+function decide(world: World, point: Point, flow: Flow): DirectionVerdict | undefined {
+  const { endpoint, direction, stage } = point;
+  const applying = policiesThatApply(world, point);
   const passing: RuleMatch[] = [];
+  const decided = ({ match }: { match: RuleMatch }): DirectionVerdict => ({
+    direction,
+    allowed: match.rule.action === "allow",
+    decision: { kind: "rule", ...match },
+    passing,
+  });
   for (const tier of completeTiers(world.tiers, world.policies)) {
     const policies = applying.filter((policy) => policy.tier === tier.name).sort(comparePolicies);
     if (policies.length === 0) continue;
     const rules = policies.flatMap((policy) => rulesOf(policy, direction));
     const outcome = walkRules(world, flow, rules, passing);
-    if (outcome.kind === "decided") {
-      return {
-        direction,
-        allowed: outcome.match.rule.action === "allow",
-        decision: { kind: "rule", ...outcome.match },
-        passing,
-      };
-    }
-    if (outcome.kind === "exhausted" && tier.defaultAction === "deny") {
-      return {
-        direction,
-        allowed: false,
-        decision: { kind: "tier-default", tier: tier.name, isolating: policies },
-        passing,
-      };
+    if (outcome.kind === "decided") return decided(outcome);
+    if (outcome.kind === "exhausted" && tier.defaultAction === "deny" && hasDefaults(stage)) {
+      const decision = { kind: "tier-default", tier: tier.name, isolating: policies } as const;
+      return { direction, allowed: false, decision, passing };
     }
   }
-  const allowed = subject.endpoint.profile[direction] === "allow";
+  if (stage !== "normal") return undefined;
+  for (const id of endpoint.profiles ?? []) {
+    const profile = world.policies.find((policy) => policy.id === id);
+    const outcome = walkRules(world, flow, profile ? rulesOf(profile, direction) : [], passing);
+    if (outcome.kind === "decided") return decided(outcome);
+  }
+  const allowed = endpoint.profile[direction] === "allow";
   return { direction, allowed, decision: { kind: "profile" }, passing };
 }
 
-function policiesThatApply(world: World, endpoint: Endpoint, direction: Direction): Policy[] {
+function policiesThatApply(world: World, { endpoint, direction, stage }: Point): Policy[] {
   const subject = selectableEndpoint(world, endpoint);
-  return world.policies.filter((policy) => policy[direction].governs && selects(policy.subject, subject));
+  return world.policies.filter(
+    (policy) =>
+      policy[direction].governs && appliesInStage(policy, stage) && selects(policy.subject, subject),
+  );
+}
+
+/** Whether policies are asked in the stage at all. One that is asked early says nothing later, nor at workloads. */
+export function appliesInStage(policy: Policy, stage: Stage): boolean {
+  switch (stage) {
+    case "untracked":
+    case "pre-dnat":
+      return policy.stage === stage;
+    case "normal":
+      return policy.stage === undefined;
+    case "forward":
+      return policy.stage === undefined && policy.applyOnForward === true;
+    default:
+      return unreachable(stage);
+  }
+}
+
+/** Whether a tier's default action is applied: the early stages only single packets out. */
+export function hasDefaults(stage: Stage): boolean {
+  return stage === "normal" || stage === "forward";
 }
 
 type TierOutcome = { kind: "decided"; match: RuleMatch } | { kind: "passed" } | { kind: "exhausted" };
@@ -121,13 +132,20 @@ function walkRules(
 function matchRule(world: World, rule: Rule, flow: Flow): { port?: PortMatch } | undefined {
   const { match } = rule;
   if (!matchesPacket(match, flow)) return undefined;
-  const source = matchEntity(world, match.source, { ...flow, party: flow.source, port: flow.sourcePort });
-  if (!source) return undefined;
-  const destination = matchEntity(world, match.destination, {
-    ...flow,
-    party: flow.destination,
-    port: flow.destinationPort,
+  const end = (party: Party, port: number | undefined): End => ({
+    ports: endpointsAt(world, party).flatMap((endpoint) => endpoint.ports),
+    port,
+    protocol: flow.protocol,
+    action: rule.action,
   });
+  const source = matchEntity(world, match.source, flow.source, end(flow.source, flow.sourcePort));
+  if (!source) return undefined;
+  const destination = matchEntity(
+    world,
+    match.destination,
+    flow.destination,
+    end(flow.destination, flow.destinationPort),
+  );
   if (!destination) return undefined;
   const port = destination.port ?? source.port;
   return port ? { port } : {};
@@ -151,22 +169,26 @@ function matchesIcmp(match: IcmpMatch, flow: Flow): boolean {
   );
 }
 
-/** One end of a flow. */
-interface End {
-  readonly party: Party;
+/** One end of a flow, asked by a rule for its port. */
+export interface End {
+  /** What the endpoint there calls its ports. */
+  readonly ports: readonly NamedPort[];
+  /** undefined: the client's, which nobody names. */
   readonly port: number | undefined;
   readonly protocol: number;
+  readonly action: Action;
 }
 
 function matchEntity(
   world: World,
   match: EntityMatch,
-  { party, port, protocol }: End,
+  party: Party,
+  end: End,
 ): { port?: PortMatch } | undefined {
   if (match.selector && !selectorCovers(world, match.selector, party)) return undefined;
   if (match.notSelector && selectorCovers(world, match.notSelector, party)) return undefined;
   if (!netsMatch(match, party.address)) return undefined;
-  return matchPorts(match, party, port, protocol);
+  return matchPorts(match, end);
 }
 
 /** Whether the address passes the CIDRs, positive and negative. */
@@ -176,31 +198,68 @@ export function netsMatch(match: EntityMatch, address: Ip): boolean {
 }
 
 /** A rule that speaks of ports, positively or not, matches only protocols that have them. */
-export function matchPorts(
-  match: EntityMatch,
-  party: Party,
-  port: number | undefined,
-  protocol: number,
-): { port?: PortMatch } | undefined {
+export function matchPorts(match: EntityMatch, end: End): { port?: PortMatch } | undefined {
   if (!match.ports && !match.notPorts) return {};
-  if (port === undefined || !hasPorts(protocol)) return undefined;
-  if (match.notPorts?.some((entry) => coversPort(entry, party, port, protocol))) return undefined;
+  if (!hasPorts(end.protocol)) return undefined;
+  if (end.port === undefined) return clientPortMatches(match, end.action) ? {} : undefined;
+  const { port } = end;
+  if (match.notPorts?.some((entry) => coversPort(entry, end, port))) return undefined;
   if (!match.ports) return {};
-  const entry = match.ports.find((candidate) => coversPort(candidate, party, port, protocol));
+  const entry = match.ports.find((candidate) => coversPort(candidate, end, port));
   return entry && { port: entry };
 }
 
-function coversPort(entry: PortMatch, party: Party, port: number, protocol: number): boolean {
+function coversPort(entry: PortMatch, { ports, protocol }: End, port: number): boolean {
   if (entry.kind === "range") return entry.first <= port && port <= entry.last;
-  if (party.kind !== "endpoint") return false;
-  return party.endpoint.ports.some(
+  return ports.some(
     (named) => named.name === entry.name && named.protocol === protocol && named.port === port,
+  );
+}
+
+/** Ports that clients connect from where they do not choose. @see https://docs.kernel.org/networking/ip-sysctl.html ip_local_port_range */
+const CLIENT_PORTS = { first: 32_768, last: 60_999 };
+
+/**
+ * Whether a rule matches whichever port the client has. Where that depends on the port, a Deny is taken to match and
+ * anything else not to: an answer must not be wider than what may happen.
+ */
+export function clientPortMatches(match: EntityMatch, action: Action): boolean {
+  const overlap = ({ first, last }: { first: number; last: number }): boolean =>
+    first <= CLIENT_PORTS.last && CLIENT_PORTS.first <= last;
+  const ranges = (entries: readonly PortMatch[] | undefined): Interval[] =>
+    (entries ?? []).flatMap((entry) => (entry.kind === "range" ? [entry] : [])).filter(overlap);
+  const never = ranges(match.notPorts);
+  const wanted = match.ports === undefined ? [CLIENT_PORTS] : ranges(match.ports);
+  if (action === "deny") return wanted.length > 0 && !coverAll(never);
+  return never.length === 0 && coverAll(wanted);
+}
+
+type Interval = { readonly first: number; readonly last: number };
+
+/** Whether the intervals together hold every client port. */
+function coverAll(intervals: readonly Interval[]): boolean {
+  let next = CLIENT_PORTS.first;
+  for (const { first, last } of [...intervals].sort((a, b) => a.first - b.first)) {
+    if (first > next) return false;
+    next = Math.max(next, last + 1);
+  }
+  return next > CLIENT_PORTS.last;
+}
+
+/** The endpoint itself; for a node the host endpoints that expect the address. */
+function endpointsAt(world: World, party: Party): readonly Endpoint[] {
+  if (party.kind === "endpoint") return [party.endpoint];
+  if (party.kind === "outside") return [];
+  const text = formatIp(party.address);
+  return [...world.endpoints.values()].filter(
+    ({ kind, addresses }) => kind === "host" && addresses.some((ip) => formatIp(ip) === text),
   );
 }
 
 /** A selector means endpoints, and the addresses in the network sets that it selects. */
 function selectorCovers(world: World, selector: Selector, party: Party): boolean {
-  if (party.kind === "endpoint" && selects(selector, selectableEndpoint(world, party.endpoint))) return true;
+  if (endpointsAt(world, party).some((endpoint) => selects(selector, selectableEndpoint(world, endpoint))))
+    return true;
   return world.networkSets.some(
     (set) =>
       selects(selector, selectableNetworkSet(world, set)) &&

@@ -4,7 +4,7 @@ import { formatIp } from "../base/ip.ts";
 import { formatPosition } from "../base/issue.ts";
 import { type Flow, hasPorts, type Origin, type Party, type Policy, protocolName } from "./model.ts";
 import { portText, ruleText } from "./rule-text.ts";
-import type { Decision, DirectionVerdict, RuleMatch, Verdict } from "./verdict.ts";
+import type { Decision, DirectionVerdict, HostVerdict, RuleMatch, Stage, Verdict } from "./verdict.ts";
 
 export function partyName(party: Party): string {
   switch (party.kind) {
@@ -45,9 +45,26 @@ const EXEMPT: Readonly<Record<Extract<Decision, { kind: "exempt" }>["reason"], s
   node: "policies do not select nodes or pods on the host's network",
   self: "a pod always reaches itself",
   "own-node": "a node always reaches its own pods",
+  failsafe: "a failsafe port stays open whatever policies say",
 };
 
-function subjectOf(verdict: Verdict, side: DirectionVerdict): string {
+const STAGE: Readonly<Record<Stage, string>> = {
+  untracked: "untracked",
+  "pre-dnat": "before translation",
+  normal: "",
+  forward: "forwarded",
+};
+
+function isHost(side: DirectionVerdict | HostVerdict): side is HostVerdict {
+  return "host" in side;
+}
+
+function subjectOf(verdict: Verdict, side: DirectionVerdict | HostVerdict): string {
+  if (isHost(side)) {
+    const { host, stage, reply } = side;
+    const notes = [host.kind === "host" ? `node ${host.node}` : "", STAGE[stage], reply ? "replies" : ""];
+    return `${host.id} (${notes.filter((note) => note !== "").join(", ")})`;
+  }
   return partyName(side.direction === "egress" ? verdict.flow.source : verdict.flow.destination);
 }
 
@@ -79,16 +96,18 @@ function matchText(match: RuleMatch): string {
   return `${originText(match.rule.origin)}${port}`;
 }
 
+/** Those that say more than that policy has nothing to say. */
+const SPECIAL_EXEMPTIONS: ReadonlySet<string> = new Set(["self", "own-node", "failsafe"]);
+
 /** One line: the side that decided. An allowed connection names both sides, unless one of them has nothing to say. */
 export function becauseLine(verdict: Verdict): string {
-  const sides = [verdict.egress, verdict.ingress];
+  const sides = [verdict.egress, ...verdict.hosts, verdict.ingress];
   const denied = sides.filter((side) => !side.allowed);
   if (denied.length > 0) return denied.map((side) => sideLine(verdict, side)).join("; ");
   const telling = sides.filter(({ decision }) => decision.kind === "rule");
   if (telling.length > 0) return telling.map((side) => sideLine(verdict, side)).join("; ");
   const exempt = sides.find(
-    ({ decision }) =>
-      decision.kind === "exempt" && (decision.reason === "self" || decision.reason === "own-node"),
+    ({ decision }) => decision.kind === "exempt" && SPECIAL_EXEMPTIONS.has(decision.reason),
   );
   return exempt ? sideLine(verdict, exempt) : "no policy governs it on either side";
 }
@@ -97,13 +116,19 @@ export function becauseLine(verdict: Verdict): string {
 export function explain(verdict: Verdict): string[] {
   const { flow } = verdict;
   const head = `${partyName(flow.source)} → ${partyName(flow.destination)} ${packetName(flow)}: ${verdict.allowed ? "ALLOWED" : "DENIED"}`;
-  return [head, ...sideLines(verdict, verdict.egress), ...sideLines(verdict, verdict.ingress)];
+  const sides = [verdict.egress, ...verdict.hosts, verdict.ingress];
+  return [head, ...sides.flatMap((side) => sideLines(verdict, side))];
 }
+
+/** As wide as `  ingress `. */
+const INDENT = 10;
 
 function sideLines(verdict: Verdict, side: DirectionVerdict): string[] {
   const { decision } = side;
-  const label = `  ${side.direction.padEnd(7)} `;
-  const indent = " ".repeat(label.length);
+  const label = isHost(side)
+    ? `  ${side.direction.padEnd(7)} of ${subjectOf(verdict, side)} `
+    : `  ${side.direction.padEnd(7)} `;
+  const indent = " ".repeat(INDENT);
   const state = side.allowed ? "allowed" : "denied";
   const who = subjectOf(verdict, side);
   const passed = side.passing.map(
@@ -167,6 +192,14 @@ export interface VerdictData {
   readonly because: string;
   readonly egress: SideData;
   readonly ingress: SideData;
+  /** Present where host endpoints are on the way. */
+  readonly hosts?: readonly (SideData & {
+    readonly hostEndpoint: string;
+    readonly node: string;
+    readonly direction: string;
+    readonly stage: string;
+    readonly reply: boolean;
+  })[];
 }
 
 function originData(origin: Origin): OriginData {
@@ -211,5 +244,15 @@ export function verdictData(verdict: Verdict): VerdictData {
     because: becauseLine(verdict),
     egress: sideData(verdict.egress),
     ingress: sideData(verdict.ingress),
+    ...(verdict.hosts.length > 0 && {
+      hosts: verdict.hosts.map((side) => ({
+        ...sideData(side),
+        hostEndpoint: side.host.id,
+        node: side.host.node,
+        direction: side.direction,
+        stage: side.stage,
+        reply: side.reply,
+      })),
+    }),
   };
 }

@@ -5,7 +5,6 @@
  * rules allow, and all NetworkPolicies have one order, so their rules add up and their sequence does not matter.
  * @see https://kubernetes.io/docs/concepts/services-networking/network-policies/
  */
-import { type Cidr, parseCidr } from "../base/ip.ts";
 import type {
   LabelRequirement,
   LabelSelector,
@@ -26,11 +25,12 @@ import {
   type Rule,
 } from "./model.ts";
 import { allOf, type LabelScope, type Selector } from "./selector.ts";
+import { parseCidrs } from "./translation.ts";
 
 /** Calico's order for Kubernetes policies, so that ordered policies can stand before and behind them. */
 const KUBERNETES_POLICY_ORDER = 1_000;
 
-const WORKLOADS: Selector = { kind: "subject-kind", kinds: ["workload"] };
+export const PODS: Selector = { kind: "subject-kind", kinds: ["pod"] };
 
 function requirementSelector(of: LabelScope, requirement: LabelRequirement): Selector {
   const { key, operator, values } = requirement;
@@ -51,15 +51,10 @@ export function fromLabelSelector(of: LabelScope, selector: LabelSelector): Sele
   return allOf(selector.requirements.map((requirement) => requirementSelector(of, requirement)));
 }
 
-function cidrs(texts: readonly string[]): Cidr[] {
-  // Decoding has refused what is no CIDR. Should one come through all the same, it allows nothing: it is left out.
-  return texts.flatMap((text) => parseCidr(text)?.cidr ?? []);
-}
-
 function translatePeer(namespace: string, peer: NetworkPolicyPeer): EntityMatch {
   if (peer.kind === "ipBlock") {
-    const notNets = cidrs(peer.except);
-    return { nets: cidrs([peer.cidr]), ...(notNets.length > 0 && { notNets }) };
+    const notNets = parseCidrs(peer.except);
+    return { nets: parseCidrs([peer.cidr]), ...(notNets.length > 0 && { notNets }) };
   }
   const namespaces: Selector =
     peer.namespaceSelector === undefined
@@ -67,7 +62,7 @@ function translatePeer(namespace: string, peer: NetworkPolicyPeer): EntityMatch 
       : fromLabelSelector("namespace", peer.namespaceSelector);
   const pods = peer.podSelector === undefined ? [] : [fromLabelSelector("endpoint", peer.podSelector)];
   // Network sets have namespaces too, but a Kubernetes peer means pods and nothing else.
-  return { selector: allOf([WORKLOADS, namespaces, ...pods]) };
+  return { selector: allOf([PODS, namespaces, ...pods]) };
 }
 
 function translatePort(origin: Origin, port: NetworkPolicyPort): PortMatch | "all" {
@@ -148,12 +143,13 @@ export function fromNetworkPolicy(policy: NetworkPolicy): Policy {
     tier: "default",
     order: KUBERNETES_POLICY_ORDER,
     subject: allOf([
-      WORKLOADS,
+      PODS,
       { kind: "namespace", names: [policy.namespace] },
       fromLabelSelector("endpoint", spec.podSelector),
     ]),
     ingress: direction(spec.policyTypes.ingress, spec.ingress, "source"),
     egress: direction(spec.policyTypes.egress, spec.egress, "destination"),
     origin,
+    tie: `${policy.name}/${policy.namespace}/KubernetesNetworkPolicy`,
   };
 }

@@ -39,6 +39,9 @@ export const BUILT_IN_TIERS: readonly Tier[] = [
   { name: "kube-baseline", order: 10_000_000, defaultAction: "pass" },
 ];
 
+/** The tier of profiles, which are asked after all others, and only at endpoints that name them. */
+export const PROFILE_TIER = "";
+
 /** A policy says nothing about a direction that it does not govern, which differs from governing it with no rules. */
 export type DirectionRules =
   | { readonly governs: false }
@@ -54,6 +57,12 @@ export interface Policy {
   readonly ingress: DirectionRules;
   readonly egress: DirectionRules;
   readonly origin: Origin;
+  /** What decides between policies of equal order, before the id does: Calico's `name/namespace/kind`. */
+  readonly tie?: string;
+  /** Where it applies at host endpoints, if not with the rest; such a policy says nothing about workloads. */
+  readonly stage?: "pre-dnat" | "untracked";
+  /** Whether it applies to what host endpoints forward, too. */
+  readonly applyOnForward?: boolean;
 }
 
 export type Action = "allow" | "deny" | "pass" | "log";
@@ -62,6 +71,8 @@ export interface Rule {
   readonly action: Action;
   readonly match: Match;
   readonly origin: Origin;
+  /** What the match cannot say of itself: `service shop/cart`, `an http match that the kernel cannot enforce`. */
+  readonly remark?: string;
 }
 
 /** All that is present must hold. */
@@ -128,10 +139,17 @@ export interface NamedPort {
   readonly port: number;
 }
 
-/** A pod with an address of its own. Pods on the host's network are their node and have no endpoint. */
+/**
+ * A pod with an address of its own (pods on the host's network are their node and have no endpoint), a workload that is
+ * no pod, or a host endpoint: a node's interface.
+ */
 export interface Endpoint {
-  /** `namespace/name`. */
+  /** `namespace/name`; `HostEndpoint name` for those. */
   readonly id: string;
+  /** Absent: a pod. */
+  readonly kind?: "workload" | "host";
+  /** Of a host endpoint: `*` for all interfaces of the node; "" where its addresses tell which. */
+  readonly interfaceName?: string;
   readonly namespace: string;
   readonly labels: Labels;
   readonly serviceAccount: string;
@@ -141,6 +159,8 @@ export interface Endpoint {
   readonly ports: readonly NamedPort[];
   /** What decides when no tier does. Pods get `allow` from their namespace's profile. */
   readonly profile: { readonly ingress: "allow" | "deny"; readonly egress: "allow" | "deny" };
+  /** Policies that are asked before that, in this order, where no tier decides: profiles with rules. By id. */
+  readonly profiles?: readonly string[];
   /** `Deployment/go-demo-2-api`: what people know the pod by. */
   readonly workload?: string;
 }

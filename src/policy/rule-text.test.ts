@@ -37,7 +37,7 @@ test("a selector without short words is told in its canonical text", () => {
   const either: Selector = { kind: "or", terms: [{ kind: "namespace", names: ["a"] }, { kind: "all" }] };
   expect(selectorText(either)).toBe("(all() || namespace in {'a'})");
   const account: Selector = { kind: "service-account", names: ["sa"] };
-  expect(selectorText(allOf([{ kind: "subject-kind", kinds: ["workload"] }, account]))).toBe(
-    "(kind in {'workload'} && serviceaccount in {'sa'})",
+  expect(selectorText(allOf([{ kind: "subject-kind", kinds: ["pod"] }, account]))).toBe(
+    "(kind in {'pod'} && serviceaccount in {'sa'})",
   );
 });

@@ -8,7 +8,7 @@ import {
   protocolName,
   type Rule,
 } from "./model.ts";
-import { formatSelector, type Selector } from "./selector.ts";
+import { formatSelector, type LabelScope, type Selector } from "./selector.ts";
 
 export function portText(port: PortMatch): string {
   if (port.kind === "named") return `port ${port.name}`;
@@ -26,13 +26,13 @@ export function selectorText(selector: Selector): string {
   let names: readonly string[] | undefined;
   let onlyPods = false;
   for (const term of terms) {
-    if (term.kind === "subject-kind" && term.kinds.length === 1 && term.kinds[0] === "workload") {
+    if (term.kind === "subject-kind" && term.kinds.length === 1 && term.kinds[0] === "pod") {
       onlyPods = true;
     } else if (term.kind === "namespace" && names === undefined) {
       names = term.names;
     } else {
       const label = labelText(term);
-      if (!label || label.of === "service-account") return formatSelector(selector);
+      if (!label || (label.of !== "endpoint" && label.of !== "namespace")) return formatSelector(selector);
       (label.of === "endpoint" ? own : ofNamespace).push(label.text);
     }
   }
@@ -47,9 +47,7 @@ function namespacesText(names: readonly string[] | undefined, labels: readonly s
   return `namespace${names.length === 1 ? "" : "s"} ${[...names].sort().join(", ")}${tests}`;
 }
 
-function labelText(
-  term: Selector,
-): { readonly of: "endpoint" | "namespace" | "service-account"; readonly text: string } | undefined {
+function labelText(term: Selector): { readonly of: LabelScope; readonly text: string } | undefined {
   if (term.kind === "not" && term.term.kind === "label" && term.term.test.op === "exists")
     return { of: term.term.of, text: `without ${term.term.key}` };
   if (term.kind !== "label") return undefined;
@@ -71,9 +69,10 @@ export function ruleText(rule: Rule): string {
   const from = sideText(match.source);
   const to = sideText(match.destination);
   const packet = packetText(match);
-  if (packet === "" && from === "" && to === "") return `${rule.action} everything`;
+  const remark = rule.remark === undefined ? "" : ` (${rule.remark})`;
+  if (packet === "" && from === "" && to === "") return `${rule.action} everything${remark}`;
   const sides = [...(from === "" ? [] : [`from ${from}`]), ...(to === "" ? [] : [`to ${to}`])];
-  return [rule.action, packet || "all traffic", ...sides].join(" ");
+  return [rule.action, packet || "all traffic", ...sides].join(" ") + remark;
 }
 
 function packetText({ family, protocol, notProtocol, icmp, notIcmp }: Match): string {

@@ -11,7 +11,7 @@ import {
 } from "./selector.ts";
 
 const pod = (facts: Partial<Selectable> = {}): Selectable => ({
-  kind: "workload",
+  kind: "pod",
   namespace: "prod",
   labels: { app: "web" },
   namespaceLabels: { team: "a" },

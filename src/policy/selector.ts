@@ -6,7 +6,8 @@
 import { unreachable } from "../base/errors.ts";
 import type { Labels } from "../resources/object.ts";
 
-export type LabelScope = "endpoint" | "namespace" | "service-account";
+/** Whose labels are tested. `identity`: what the subject belongs to, under the keys `namespace` and `serviceaccount`. */
+export type LabelScope = "endpoint" | "namespace" | "service-account" | "identity";
 
 export type LabelTest =
   | { readonly op: "in"; readonly values: readonly string[] }
@@ -17,7 +18,8 @@ export type LabelTest =
   | { readonly op: "starts-with"; readonly value: string }
   | { readonly op: "ends-with"; readonly value: string };
 
-export type SubjectKind = "workload" | "host" | "network-set";
+/** `workload`: one that is no pod, such as a virtual machine's. */
+export type SubjectKind = "pod" | "workload" | "host" | "network-set";
 
 export type Selector =
   | { readonly kind: "all" }
@@ -78,6 +80,11 @@ function labelsInScope(of: LabelScope, subject: Selectable): Labels {
       return subject.namespaceLabels;
     case "service-account":
       return subject.serviceAccountLabels;
+    case "identity":
+      return {
+        ...(subject.namespace !== "" && { namespace: subject.namespace }),
+        ...(subject.serviceAccount !== "" && { serviceaccount: subject.serviceAccount }),
+      };
     default:
       return unreachable(of);
   }
@@ -132,6 +139,7 @@ const SCOPE_PREFIX: Readonly<Record<LabelScope, string>> = {
   endpoint: "",
   namespace: "namespace.",
   "service-account": "serviceaccount.",
+  identity: "projectcalico.org/",
 };
 
 function formatLabel(selector: Extract<Selector, { kind: "label" }>): string {
@@ -185,6 +193,31 @@ export function formatSelector(selector: Selector): string {
       return `kind in {${quoteSorted(selector.kinds)}}`;
     default:
       return unreachable(selector);
+  }
+}
+
+/** Any of the terms, without needless nesting; no terms select nothing. */
+export function anyOf(terms: readonly Selector[]): Selector {
+  const flat = terms.flatMap((term) =>
+    term.kind === "or" ? term.terms : term.kind === "none" ? [] : [term],
+  );
+  if (flat.some((term) => term.kind === "all")) return ALL;
+  const [only] = flat;
+  if (only === undefined) return NONE;
+  return flat.length === 1 ? only : { kind: "or", terms: flat };
+}
+
+/** The complement; a double negation cancels. */
+export function negate(term: Selector): Selector {
+  switch (term.kind) {
+    case "all":
+      return NONE;
+    case "none":
+      return ALL;
+    case "not":
+      return term.term;
+    default:
+      return { kind: "not", term };
   }
 }
 

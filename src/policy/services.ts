@@ -6,6 +6,7 @@ import type { Ip } from "../base/ip.ts";
 import { parseIp } from "../base/ip.ts";
 import type { EndpointSlice, Service, ServicePort } from "../resources/core/types.ts";
 import { type Endpoint, PROTOCOL } from "./model.ts";
+import type { ServiceBackend } from "./translation.ts";
 
 export interface Backend {
   readonly address: Ip;
@@ -79,6 +80,42 @@ function slicedBackends(
     }
   }
   return backends;
+}
+
+/**
+ * Every address and port behind a Service, as policies that name it mean it: ready or not, headless or not. A slice's
+ * port counts whether or not the Service names it.
+ */
+export function backendsOf(
+  ref: { readonly namespace: string; readonly name: string },
+  service: Service | undefined,
+  endpoints: Iterable<ServiceTarget>,
+  slices: readonly EndpointSlice[],
+): ServiceBackend[] {
+  const own = slices.filter((slice) => slice.namespace === ref.namespace && slice.serviceName === ref.name);
+  if (own.length > 0) return own.flatMap(sliceBackends);
+  if (!service) return [];
+  const candidates = [...endpoints];
+  return service.ports.flatMap((port) =>
+    ([4, 6] as const).flatMap((family) =>
+      selectedBackends(service, port, family, candidates).map((backend) => ({
+        ...backend,
+        protocol: PROTOCOL[port.protocol],
+      })),
+    ),
+  );
+}
+
+function sliceBackends(slice: EndpointSlice): ServiceBackend[] {
+  return slice.endpoints.flatMap(({ addresses }) =>
+    addresses.flatMap((text) => {
+      const address = parseIp(text);
+      if (!address) return [];
+      return slice.ports.flatMap(({ port, protocol }) =>
+        port === undefined ? [] : [{ address, port, protocol: PROTOCOL[protocol] }],
+      );
+    }),
+  );
 }
 
 /**

@@ -1,5 +1,5 @@
 /** @module An answer, with all that made it. Both evaluators give this form, so that one text explains either. */
-import type { Direction, Flow, Policy, PortMatch, Rule } from "./model.ts";
+import type { Direction, Endpoint, Flow, Policy, PortMatch, Rule } from "./model.ts";
 
 export interface Verdict {
   readonly flow: Flow;
@@ -8,6 +8,22 @@ export interface Verdict {
   readonly egress: DirectionVerdict;
   /** The destination's side. */
   readonly ingress: DirectionVerdict;
+  /** What host endpoints on the way say, in the order of the way; empty where no object describes one. */
+  readonly hosts: readonly HostVerdict[];
+}
+
+/**
+ * When a host endpoint is asked: before connection tracking, before Service translation, for connections of the node's
+ * own processes, or for those that the node forwards. Workloads know `normal` alone.
+ */
+export type Stage = "untracked" | "pre-dnat" | "normal" | "forward";
+
+export interface HostVerdict extends DirectionVerdict {
+  /** Mostly a host endpoint; the pod itself where an untracked reply is a new packet to it. */
+  readonly host: Endpoint;
+  readonly stage: Stage;
+  /** Whether it is about what comes back. */
+  readonly reply: boolean;
 }
 
 export interface DirectionVerdict {
@@ -42,4 +58,6 @@ export type ExemptReason =
   /** A pod always reaches itself. */
   | "self"
   /** A node always reaches its own pods. */
-  | "own-node";
+  | "own-node"
+  /** A port that stays open on host endpoints whatever policies say. */
+  | "failsafe";

@@ -29,7 +29,7 @@ type Lookups = Pick<World, "namespaces" | "serviceAccounts">;
 
 export function selectableEndpoint(world: Lookups, endpoint: Endpoint): Selectable {
   return {
-    kind: "workload",
+    kind: endpoint.kind ?? "pod",
     namespace: endpoint.namespace,
     labels: endpoint.labels,
     namespaceLabels: world.namespaces.get(endpoint.namespace) ?? assumedNamespaceLabels(endpoint.namespace),
@@ -54,11 +54,17 @@ export function selectableNetworkSet(world: Lookups, set: NetworkSet): Selectabl
 }
 
 export function compareTiers(a: Tier, b: Tier): number {
-  return compareOrder(a.order, b.order) || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
+  return compareOrder(a.order, b.order) || compareText(a.name, b.name);
 }
 
 export function comparePolicies(a: Policy, b: Policy): number {
-  return compareOrder(a.order, b.order) || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
+  return (
+    compareOrder(a.order, b.order) || compareText(a.tie ?? a.id, b.tie ?? b.id) || compareText(a.id, b.id)
+  );
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /** Ascending; Infinity (unset) is last and equal to itself, which subtraction would not have. */

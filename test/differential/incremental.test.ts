@@ -46,6 +46,7 @@ describe(`${HISTORIES} random histories from seed ${FIRST_SEED}`, () => {
         interfaceOf: testInterface,
         podPrefix: "tt",
         families: [4, 6],
+        uplink: "eth0",
       });
       const kernel = new ReplayedTable();
       kernel.apply(ruleset.start());
@@ -71,6 +72,7 @@ describe(`${HISTORIES} random histories from seed ${FIRST_SEED}`, () => {
         interfaceOf: testInterface,
         podPrefix: "tt",
         families: [4, 6],
+        uplink: "eth0",
       });
       ruleset.start();
       const empty = plainTable(ruleset.table);

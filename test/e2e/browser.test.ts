@@ -36,7 +36,7 @@ globalThis.ask = (files, question) => {
   const { outcome } = answer(cluster, question);
   const judges = [new ModelJudge(), new RulesetJudge()];
   for (const judge of judges) judge.follow(cluster, change);
-  const ruleset = new NodeRuleset(cluster.graph, { node: cluster.plan.nodes[0].name, interfaceOf: (id) => id, podPrefix: "tt", families: [4] });
+  const ruleset = new NodeRuleset(cluster.graph, { node: cluster.plan.nodes[0].name, interfaceOf: (id) => id, podPrefix: "tt", families: [4], uplink: "eth0" });
   ruleset.start();
   return {
     issues: issues.length,

@@ -11,7 +11,7 @@ import { inNamespace, type Netns } from "../../src/linux/netns.ts";
 import { canonicalTable } from "../../src/linux/nft-canonical.ts";
 import { NftDriver } from "../../src/linux/nft-driver.ts";
 import type { ProbeProtocol, ProbeRequest } from "../../src/linux/probe.ts";
-import { POD_INTERFACE_PREFIX, podInterfaceName } from "../../src/network/interface-name.ts";
+import { POD_INTERFACE_PREFIX, podInterfaceName, UPLINK } from "../../src/network/interface-name.ts";
 import { planNetwork } from "../../src/network/plan.ts";
 import { NodeRuleset } from "../../src/nft/node-ruleset.ts";
 import type { NftTable } from "../../src/nft/table.ts";
@@ -97,6 +97,7 @@ function makeRuleset(graph: PolicyGraph, node: string): NodeRuleset {
     interfaceOf: podInterfaceName,
     podPrefix: POD_INTERFACE_PREFIX,
     families: [4, 6],
+    uplink: UPLINK,
   });
 }
 

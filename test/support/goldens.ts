@@ -62,6 +62,7 @@ function tableOf({ pods, policies = [], services = [], families = [4] }: Scene):
     interfaceOf: (id) => `tt${id.replace("default/", "")}`,
     podPrefix: "tt",
     families,
+    uplink: "eth0",
   });
   ruleset.start();
   ruleset.setServices(services);

@@ -29,6 +29,7 @@ export function startRulesets(graph: PolicyGraph, nodes: Iterable<string>): Map<
       interfaceOf: testInterface,
       podPrefix: "tt",
       families: [4, 6],
+      uplink: "eth0",
     });
     ruleset.start();
     rulesets.set(node, ruleset);

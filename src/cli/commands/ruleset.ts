@@ -1,7 +1,7 @@
 /** @module `tortie ruleset NODE`: the nftables table that a node would have, as text for `nft -f`. */
 import { OpError } from "../../base/errors.ts";
 import { familiesOf } from "../../judges/ruleset-judge.ts";
-import { POD_INTERFACE_PREFIX, podInterfaceName } from "../../network/interface-name.ts";
+import { POD_INTERFACE_PREFIX, podInterfaceName, UPLINK } from "../../network/interface-name.ts";
 import { NodeRuleset } from "../../nft/node-ruleset.ts";
 import { render } from "../../nft/render.ts";
 import { type InputOptions, loadCluster } from "../inputs.ts";
@@ -20,6 +20,7 @@ export async function runRuleset(io: Io, node: string | undefined, options: Inpu
     interfaceOf: podInterfaceName,
     podPrefix: POD_INTERFACE_PREFIX,
     families: familiesOf(cluster),
+    uplink: UPLINK,
   });
   ruleset.start();
   ruleset.setServices(cluster.services);

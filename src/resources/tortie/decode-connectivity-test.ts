@@ -24,7 +24,10 @@ const TARGET: ReadonlySet<string> = fieldNames("kind name namespace");
 const LABEL: ReadonlySet<string> = fieldNames("kind labels name namespace");
 
 /** Kinds that stand in no namespace, of those that a step may name. */
-const CLUSTER_SCOPED: ReadonlySet<string> = new Set(["Namespace", "Node"]);
+const CLUSTER_SCOPED: ReadonlySet<string> = fieldNames(
+  `AdminNetworkPolicy BaselineAdminNetworkPolicy ClusterNetworkPolicy GlobalNetworkPolicy GlobalNetworkSet HostEndpoint
+   IPPool Namespace Node Profile StagedGlobalNetworkPolicy Tier`,
+);
 
 export function decodeConnectivityTest(input: ObjectInput): ConnectivityTest | undefined {
   const { head, isNamed } = decodeMetadata(input, { scope: "cluster" });

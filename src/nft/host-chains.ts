@@ -1,0 +1,182 @@
+/**
+ * @module A node's own interface as chains, where host endpoints describe it: what is asked before connection tracking,
+ * before Service translation, for the node's own processes and for what it forwards. A node without host endpoints has
+ * none of these chains.
+ *
+ * ```
+ *  raw −300 ─► mangle −150 ─► (translation) ─► input −1           to a process of the node
+ *                                          └─► forward −2 … +2    to or from a pod, around the pods' own chains
+ *  output: raw −300, mark −1 ─► (translation) ─► postrouting −1   from a process of the node
+ * ```
+ *
+ * What an early stage allows is marked, and later stages of the interface let it pass. A process's own packets are asked
+ * in postrouting, where the interface that they leave by is known even if a Service was translated.
+ * @see https://docs.tigera.io/calico/latest/network-policy/hosts/
+ */
+import type { DirectionProgram } from "../calc/types.ts";
+import { FAILSAFE_PORTS } from "../policy/failsafe.ts";
+import { type Direction, PROTOCOL } from "../policy/model.ts";
+import { established, NEIGHBOUR_DISCOVERY_RULE, rule } from "./compile-chains.ts";
+import { ALLOWED_MARK, LOCAL_MARK, type SetNeed } from "./compile-rule.ts";
+import { BASE, portSet, programChain } from "./names.ts";
+import type { NftChain, NftField, NftHook, NftRule, NftStatement, NftVerdict } from "./table.ts";
+
+/** A program at its place. */
+export interface HostStage {
+  readonly place: HostPlace;
+  readonly direction: Direction;
+  readonly program: DirectionProgram;
+  /** Asked of packets from pods, not from the node's way to others. */
+  readonly fromPods: boolean;
+}
+
+export type HostPlace = "untracked" | "pre-dnat" | "normal" | "forward";
+
+type FailsafeSets = Readonly<Record<Direction, Readonly<Record<"tcp" | "udp", SetNeed>>>>;
+
+function failsafePorts(direction: Direction, protocol: number): SetNeed {
+  const ports = FAILSAFE_PORTS[direction]
+    .filter((entry) => entry.protocol === protocol)
+    .map(({ port }) => port)
+    .sort((a, b) => a - b);
+  return { kind: "ports", name: portSet(ports), ports };
+}
+
+const FAILSAFE_SETS: FailsafeSets = {
+  ingress: { tcp: failsafePorts("ingress", PROTOCOL.TCP), udp: failsafePorts("ingress", PROTOCOL.UDP) },
+  egress: { tcp: failsafePorts("egress", PROTOCOL.TCP), udp: failsafePorts("egress", PROTOCOL.UDP) },
+};
+
+/** The sets that the chains of any host endpoint use. */
+export const HOST_SET_NEEDS: readonly SetNeed[] = Object.values(FAILSAFE_SETS).flatMap(({ tcp, udp }) => [
+  tcp,
+  udp,
+]);
+
+const accept: NftStatement = { kind: "verdict", to: { verdict: "accept" } };
+const allowedBefore: NftRule = rule({ kind: "mark-test", mask: ALLOWED_MARK, value: ALLOWED_MARK }, accept);
+
+/** Interfaces of the node, as the chains tell them apart. */
+export interface HostInterfaces {
+  readonly uplink: string;
+  readonly podPrefix: string;
+}
+
+/**
+ * The base chains that the stages need, of which empty programs need none.
+ * @param stages - at most one for each place, direction and kind of interface
+ */
+export function hostBaseChains(stages: readonly HostStage[], interfaces: HostInterfaces): NftChain[] {
+  const asked = stages.filter(({ program }) => program.key !== "");
+  const at = (place: HostPlace, direction: Direction): readonly HostStage[] =>
+    asked.filter((stage) => stage.place === place && stage.direction === direction);
+  const chains: NftChain[] = [];
+  const add = (name: string, hook: Omit<NftHook, "type" | "policy">, rules: readonly NftRule[]): void => {
+    chains.push({ name, hook: { type: "filter", policy: "accept", ...hook }, rules });
+  };
+  const dispatch = (stages: readonly HostStage[]): NftRule[] =>
+    stages.map((stage) => dispatchRule(stage, interfaces));
+  const early = (direction: Direction, replies: boolean): NftRule[] =>
+    failsafeRules(direction, replies, interfaces.uplink);
+
+  const rawIn = at("untracked", "ingress");
+  if (rawIn.length > 0)
+    add(BASE.hostRawIn, { hook: "prerouting", priority: RAW }, [
+      ...early("ingress", true),
+      ...dispatch(rawIn),
+    ]);
+  const rawOut = at("untracked", "egress");
+  if (rawOut.length > 0)
+    add(BASE.hostRawOut, { hook: "output", priority: RAW }, [...early("egress", true), ...dispatch(rawOut)]);
+  const preDnat = at("pre-dnat", "ingress");
+  if (preDnat.length > 0) {
+    add(BASE.hostPreDnat, { hook: "prerouting", priority: MANGLE }, [
+      established,
+      allowedBefore,
+      ...early("ingress", false),
+      ...dispatch(preDnat),
+    ]);
+  }
+  const normalIn = at("normal", "ingress");
+  if (normalIn.length > 0) {
+    add(BASE.hostIn, { hook: "input", priority: -1 }, [
+      established,
+      allowedBefore,
+      NEIGHBOUR_DISCOVERY_RULE,
+      ...early("ingress", false),
+      ...dispatch(normalIn),
+    ]);
+  }
+  const normalOut = at("normal", "egress");
+  if (normalOut.length > 0) {
+    add(BASE.hostLocal, { hook: "output", priority: -1 }, [
+      rule({ kind: "mark-set", mask: LOCAL_MARK, value: LOCAL_MARK }),
+    ]);
+    add(BASE.hostOut, { hook: "postrouting", priority: -1 }, [
+      established,
+      rule({ kind: "mark-test", mask: LOCAL_MARK, value: 0 }, accept),
+      allowedBefore,
+      NEIGHBOUR_DISCOVERY_RULE,
+      ...early("egress", false),
+      ...dispatch(normalOut),
+    ]);
+  }
+  const forwardIn = at("forward", "ingress");
+  if (forwardIn.length > 0)
+    add(BASE.hostForwardIn, { hook: "forward", priority: -2 }, [
+      established,
+      allowedBefore,
+      ...dispatch(forwardIn),
+    ]);
+  const forwardOut = at("forward", "egress");
+  if (forwardOut.length > 0)
+    add(BASE.hostForwardOut, { hook: "forward", priority: 2 }, [established, ...dispatch(forwardOut)]);
+  return chains;
+}
+
+/** nftables' own names for these: raw and mangle. */
+const RAW = -300;
+const MANGLE = -150;
+
+function interfaceOf(direction: Direction): "in-interface" | "out-interface" {
+  return direction === "ingress" ? "in-interface" : "out-interface";
+}
+
+/** A program with a last word ends the base chain; one without comes back to it. */
+function dispatchRule(
+  { direction, program, fromPods }: HostStage,
+  { uplink, podPrefix }: HostInterfaces,
+): NftRule {
+  const field = interfaceOf(direction);
+  const chain = programChain(direction, program.key);
+  const to: NftVerdict = { verdict: program.profile === "none" ? "jump" : "goto", chain };
+  const link: NftStatement = fromPods
+    ? { kind: "interface-prefix", field, prefix: podPrefix }
+    : { kind: "compare", field, equal: true, value: uplink };
+  return rule(link, { kind: "verdict", to });
+}
+
+/** @param replies - whether what answers a failsafe connection must be let through as well */
+function failsafeRules(direction: Direction, replies: boolean, uplink: string): NftRule[] {
+  const ports = (sets: FailsafeSets[Direction], field: NftField): NftRule[] =>
+    (
+      [
+        [PROTOCOL.TCP, sets.tcp],
+        [PROTOCOL.UDP, sets.udp],
+      ] as const
+    ).map(([protocol, set]) => ({
+      statements: [
+        { kind: "compare", field: interfaceOf(direction), equal: true, value: uplink },
+        { kind: "compare", field: "protocol", equal: true, value: protocol },
+        { kind: "lookup", fields: [field], set: set.name, present: true },
+        { kind: "counter" },
+        accept,
+      ],
+      comment: "a failsafe port",
+    }));
+  const answered = direction === "ingress" ? "egress" : "ingress";
+  return [
+    ...ports(FAILSAFE_SETS[direction], "destination-port"),
+    ...(replies ? ports(FAILSAFE_SETS[answered], "source-port") : []),
+  ];
+}

@@ -1,0 +1,232 @@
+/**
+ * @module A connection's way: the endpoints that are asked about it, in order. Both evaluators walk it; they differ in
+ * how one endpoint answers.
+ *
+ * ```
+ *  source pod ─ egress ─► [its node's interface ─ egress] ═► [the other node's interface ─ ingress] ─► ingress ─ pod
+ * ```
+ *
+ * A node's interface has a say only where a host endpoint describes it. Before connection tracking it asks untracked
+ * policies, before Service translation pre-DNAT ones, then those for its own processes (normal) or for what it forwards.
+ * @see https://docs.tigera.io/calico/latest/network-policy/hosts/
+ */
+import { formatIp, type Ip } from "../base/ip.ts";
+import { FAILSAFE_PORTS } from "./failsafe.ts";
+import type { Direction, Endpoint, Flow, Party } from "./model.ts";
+import type { Decision, DirectionVerdict, HostVerdict, Stage, Verdict } from "./verdict.ts";
+
+/** Where a question is asked: at an endpoint, for one direction of it. Workloads know the stage `normal` alone. */
+export interface Point {
+  readonly endpoint: Endpoint;
+  readonly direction: Direction;
+  readonly stage: Stage;
+}
+
+/** How an endpoint answers. */
+export interface Court {
+  /** @returns undefined where the stage has nothing to say: the next one is asked */
+  decide(point: Point, flow: Flow): DirectionVerdict | undefined;
+  /** The host endpoint of the interface by which the node reaches all others. */
+  uplink(node: string): Endpoint | undefined;
+  /** The host endpoint of all the node's interfaces, to pods included. */
+  wildcard(node: string): Endpoint | undefined;
+}
+
+/** Allowed where all that are asked allow. */
+export function judge(flow: Flow, court: Court): Verdict {
+  const egress = partySide(flow, "egress", court);
+  const ingress = partySide(flow, "ingress", court);
+  const hosts = hostVerdicts(flow, court);
+  const allowed = egress.allowed && ingress.allowed && hosts.every((host) => host.allowed);
+  return { flow, allowed, egress, ingress, hosts };
+}
+
+function partySide(flow: Flow, direction: Direction, court: Court): DirectionVerdict {
+  const subject = direction === "egress" ? flow.source : flow.destination;
+  const exempt = exemption(flow, direction);
+  if (exempt || subject.kind !== "endpoint") {
+    const decision = exempt ?? { kind: "exempt", reason: "outside" };
+    return { direction, allowed: true, decision, passing: [] };
+  }
+  const verdict = court.decide({ endpoint: subject.endpoint, direction, stage: "normal" }, flow);
+  return verdict ?? { direction, allowed: false, decision: { kind: "profile" }, passing: [] };
+}
+
+/** What is exempt from policy on one side, before any policy is looked at. */
+function exemption(flow: Flow, direction: Direction): Extract<Decision, { kind: "exempt" }> | undefined {
+  const subject = direction === "egress" ? flow.source : flow.destination;
+  const other = direction === "egress" ? flow.destination : flow.source;
+  if (subject.kind === "outside") return { kind: "exempt", reason: "outside" };
+  if (subject.kind === "node") return { kind: "exempt", reason: "node" };
+  if (other.kind === "endpoint" && other.endpoint.id === subject.endpoint.id)
+    return { kind: "exempt", reason: "self" };
+  if (direction === "ingress" && other.kind === "node" && other.node === subject.endpoint.node) {
+    return { kind: "exempt", reason: "own-node" };
+  }
+  return undefined;
+}
+
+// ── nodes' interfaces ───────────────────────────────────────────────────────────────────────────────────────────
+
+function nodeOf(party: Party): string | undefined {
+  switch (party.kind) {
+    case "endpoint":
+      return party.endpoint.node;
+    case "node":
+      return party.node;
+    case "outside":
+      return undefined;
+  }
+}
+
+function isSelf({ source, destination }: Flow): boolean {
+  return (
+    source.kind === "endpoint" &&
+    destination.kind === "endpoint" &&
+    source.endpoint.id === destination.endpoint.id
+  );
+}
+
+function hostVerdicts(flow: Flow, court: Court): HostVerdict[] {
+  const from = nodeOf(flow.source);
+  const to = nodeOf(flow.destination);
+  const verdicts: HostVerdict[] = [];
+  if (from !== undefined && flow.source.kind === "endpoint" && !isSelf(flow)) {
+    // A pod's own interface is one of the node's, and what comes in by any of them is asked before its translation.
+    const wildcard = court.wildcard(from);
+    if (wildcard) verdicts.push(...stages(wildcard, flow, "ingress", ["pre-dnat"], court));
+  }
+  if (from === to) return verdicts;
+  const out = from === undefined ? undefined : court.uplink(from);
+  if (out) verdicts.push(...crossing(out, flow, flow.source, "egress", court));
+  const into = to === undefined ? undefined : court.uplink(to);
+  if (into) verdicts.push(...crossing(into, flow, flow.destination, "ingress", court));
+  return verdicts;
+}
+
+/** @param local - the party on this side of the interface */
+function crossing(
+  host: Endpoint,
+  flow: Flow,
+  local: Party,
+  direction: Direction,
+  court: Court,
+): HostVerdict[] {
+  const there = stages(host, flow, direction, stagesOf(local, direction), court);
+  if (there.some(({ allowed }) => !allowed)) return there;
+  const untracked = there.some(({ stage, decision }) => stage === "untracked" && decision.kind === "rule");
+  return [
+    ...there,
+    ...replies(host, reverse(flow), local, { direction: opposite(direction), untracked }, court),
+  ];
+}
+
+function stagesOf(local: Party, direction: Direction): readonly Stage[] {
+  if (direction === "egress") return local.kind === "node" ? ["untracked", "normal"] : ["forward"];
+  return ["untracked", "pre-dnat", local.kind === "node" ? "normal" : "forward"];
+}
+
+/** The stages in order, up to the one that decides. An Allow skips the later ones of this interface. */
+function stages(
+  host: Endpoint,
+  flow: Flow,
+  direction: Direction,
+  names: readonly Stage[],
+  court: Court,
+): HostVerdict[] {
+  for (const stage of names) {
+    if (stage !== "forward" && isFailsafe(flow, direction, stage)) {
+      if (stage !== "normal") continue;
+      const decision = { kind: "exempt", reason: "failsafe" } as const;
+      return [{ direction, allowed: true, decision, passing: [], host, stage, reply: false }];
+    }
+    const verdict = court.decide({ endpoint: host, direction, stage }, flow);
+    if (verdict) return [{ ...verdict, host, stage, reply: false }];
+  }
+  return [];
+}
+
+/**
+ * What comes back. Replies belong to the connection and are not asked about, with two exceptions: untracked policies see
+ * every packet, and what they allowed left no trace of a connection that replies could belong to.
+ */
+function replies(
+  host: Endpoint,
+  reply: Flow,
+  local: Party,
+  { direction, untracked }: { readonly direction: Direction; readonly untracked: boolean },
+  court: Court,
+): HostVerdict[] {
+  const names = stagesOf(local, direction);
+  const asReply = (verdicts: readonly HostVerdict[]): HostVerdict[] =>
+    verdicts.map((verdict) => ({ ...verdict, reply: true }));
+  if (untracked) return asReply([...stages(host, reply, direction, names, court), ...atPod()]);
+  if (!names.includes("untracked")) return [];
+  const seen = asReply(stages(host, reply, direction, ["untracked"], court));
+  return seen.some(({ allowed }) => allowed) ? [...seen, ...asReply(atPod())] : seen;
+
+  /** A reply that belongs to no connection is a new one to the pod. */
+  function atPod(): HostVerdict[] {
+    if (local.kind !== "endpoint") return [];
+    const verdict = court.decide({ endpoint: local.endpoint, direction, stage: "normal" }, reply);
+    return verdict ? [{ ...verdict, host: local.endpoint, stage: "normal", reply: true }] : [];
+  }
+}
+
+function opposite(direction: Direction): Direction {
+  return direction === "ingress" ? "egress" : "ingress";
+}
+
+/** Echo replies answer echo requests; other ICMP has no answer that policy could be asked about. */
+const ICMP_REPLY: ReadonlyMap<number, number> = new Map([
+  [8, 0],
+  [128, 129],
+]);
+
+function reverse(flow: Flow): Flow {
+  const { sourcePort, destinationPort, icmp } = flow;
+  return {
+    source: flow.destination,
+    destination: flow.source,
+    protocol: flow.protocol,
+    ...(destinationPort !== undefined && { sourcePort: destinationPort }),
+    ...(sourcePort !== undefined && { destinationPort: sourcePort }),
+    ...(icmp && { icmp: { type: ICMP_REPLY.get(icmp.type) ?? icmp.type, code: icmp.code } }),
+  };
+}
+
+/** Untracked policies see replies as packets of their own: those from a failsafe port are spared as well. */
+function isFailsafe(flow: Flow, direction: Direction, stage: Stage): boolean {
+  const { protocol, sourcePort, destinationPort } = flow;
+  if (hasFailsafe(direction, protocol, destinationPort)) return true;
+  return stage === "untracked" && hasFailsafe(opposite(direction), protocol, sourcePort);
+}
+
+function hasFailsafe(direction: Direction, protocol: number, port: number | undefined): boolean {
+  return FAILSAFE_PORTS[direction].some((entry) => entry.protocol === protocol && entry.port === port);
+}
+
+const ALL_INTERFACES = "*";
+
+/**
+ * The host endpoint of a node's way to other machines, as far as objects tell: one that names an interface, or expects an
+ * address of the node; of several the first by name, as Calico chooses. One for all interfaces is what remains.
+ * @param hosts - host endpoints of the node
+ */
+export function uplinkEndpoint(hosts: readonly Endpoint[], addresses: readonly Ip[]): Endpoint | undefined {
+  const own = new Set(addresses.map(formatIp));
+  const describes = ({ interfaceName = "", addresses: expected }: Endpoint): boolean =>
+    interfaceName === "" ? expected.some((ip) => own.has(formatIp(ip))) : interfaceName !== ALL_INTERFACES;
+  return firstByName(hosts.filter(describes)) ?? wildcardEndpoint(hosts);
+}
+
+export function wildcardEndpoint(hosts: readonly Endpoint[]): Endpoint | undefined {
+  return firstByName(hosts.filter(({ interfaceName }) => interfaceName === ALL_INTERFACES));
+}
+
+function firstByName(hosts: readonly Endpoint[]): Endpoint | undefined {
+  return hosts.reduce<Endpoint | undefined>(
+    (first, host) => (first === undefined || host.id < first.id ? host : first),
+    undefined,
+  );
+}

@@ -31,6 +31,7 @@ import {
   type PortMatch,
   type Rule,
 } from "../policy/model.ts";
+import { HostSpace } from "./host-space.ts";
 import { PairSpace } from "./pair-space.ts";
 import type { Unit } from "./units.ts";
 
@@ -85,10 +86,16 @@ interface EgressGroup {
   readonly opens: Words;
 }
 
-/** A program's way through its tiers, for one subject. */
-interface Walk {
+/** A program asked for one unit, on one side of the connection; it says which units may be on the other. */
+interface Asked {
+  /** Whose rules of the program. */
   readonly direction: Direction;
+  readonly own: "source" | "destination";
   readonly subject: number;
+}
+
+/** Its way through the tiers. */
+interface Walk extends Asked {
   readonly undecided: Words;
   readonly allowed: Words;
 }
@@ -103,11 +110,13 @@ class Solver {
   /** Sources that may open everything. */
   readonly #open: Words;
   readonly #groups: EgressGroup[] = [];
+  readonly #hosts: HostSpace;
 
   constructor(graph: PolicyGraph, kind: PacketKind, space: PairSpace) {
     this.#graph = graph;
     this.#kind = kind;
     this.#space = space;
+    this.#hosts = new HostSpace(graph, space);
     this.#askable = typeof kind.port === "string" ? this.#holders(kind.port) : space.all;
     this.#open = emptyWords(space.units.length);
     this.#groupEgress();
@@ -130,6 +139,7 @@ class Solver {
       const row = columns[destination - first] ?? this.#space.scratch(BLOCK, this.#open);
       if (hasBit(this.#askable, destination)) andInto(row, this.#admitted(destination));
       else row.fill(0);
+      if (this.#hosts.hasUntracked) this.#hosts.askOneByOne(row, this.#kind, destination);
       visit(destination, row);
     }
   }
@@ -144,11 +154,12 @@ class Solver {
     const byProgram = new Map<string, number[]>();
     for (const [index, { identity }] of this.#space.units.entries()) {
       const program = this.#graph.programOf(identity).egress;
-      if (program.key === "") {
+      if (program.key === "" && !this.#hosts.concern(index)) {
         setBit(this.#open, index);
         continue;
       }
-      const key = this.#space.ownSideMatters(program, "egress") ? `${program.key} ${index}` : program.key;
+      const matters = this.#space.ownSideMatters(program, "egress");
+      const key = matters || this.#hosts.concern(index) ? `${program.key} ${index}` : program.key;
       const known = byProgram.get(key);
       if (known) known.push(index);
       else byProgram.set(key, [index]);
@@ -156,12 +167,27 @@ class Solver {
     for (const sources of byProgram.values()) {
       const unit = this.#space.units[sources[0] ?? 0];
       if (!unit) continue;
-      const opens = this.#solve(this.#graph.programOf(unit.identity).egress, "egress", sources[0] ?? 0);
+      const source = sources[0] ?? 0;
+      const opens = this.#opened(this.#graph.programOf(unit.identity).egress, source);
+      if (this.#hosts.concern(source)) this.#limitLeaving(opens, source);
       if (!isEmpty(opens)) this.#groups.push({ sources, opens });
     }
   }
 
+  #opened(program: DirectionProgram, source: number): Words {
+    if (program.key === "") return this.#space.all.slice();
+    return this.#solve(program, { direction: "egress", own: "source", subject: source });
+  }
+
   #admitted(destination: number): Words {
+    const byPod = this.#admittedByPod(destination);
+    if (!this.#hosts.concern(destination)) return byPod;
+    const admitted = byPod.slice();
+    this.#limitEntering(admitted, destination);
+    return admitted;
+  }
+
+  #admittedByPod(destination: number): Words {
     const unit = this.#space.units[destination];
     if (!unit) return this.#space.all;
     const program = this.#graph.programOf(unit.identity).ingress;
@@ -172,15 +198,55 @@ class Solver {
     const key = `${program.key} ${ports} ${this.#space.ownSideMatters(program, "ingress") ? destination : ""}`;
     const known = this.#ingress.get(key);
     if (known) return known;
-    const admitted = this.#solve(program, "ingress", destination);
+    const admitted = this.#solve(program, { direction: "ingress", own: "destination", subject: destination });
     this.#ingress.set(key, admitted);
     return admitted;
   }
 
+  // ── host endpoints ────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Takes away what the interface of the source's node does not let out, and what any of its interfaces stops. */
+  #limitLeaving(opens: Words, source: number): void {
+    const asked: Asked = { direction: "egress", own: "source", subject: source };
+    const { forward, wildcardPreDnat } = this.#hosts.programs(source);
+    if (forward) {
+      const leaving = this.#solve(forward.egress, asked);
+      orInto(leaving, this.#hosts.neighbours(source));
+      andInto(opens, leaving);
+    }
+    if (wildcardPreDnat) andInto(opens, this.#solve(wildcardPreDnat, { ...asked, direction: "ingress" }));
+  }
+
+  /** The same for what comes in by the interface of the destination's node: what an early stage allows skips the later. */
+  #limitEntering(admitted: Words, destination: number): void {
+    const asked: Asked = { direction: "ingress", own: "destination", subject: destination };
+    const { forward, preDnat } = this.#hosts.programs(destination);
+    if (!forward || !preDnat) return;
+    const entering = emptyWords(this.#space.units.length);
+    const spared = this.#hosts.isFailsafe(this.#kind, destination);
+    const undecided = spared ? this.#space.all : this.#walk(preDnat, asked, this.#space.all, entering);
+    orInto(entering, this.#finish(forward.ingress, asked, undecided));
+    orInto(entering, this.#hosts.neighbours(destination));
+    andInto(admitted, entering);
+  }
+
   /** The other side's units for which the program allows. */
-  #solve(program: DirectionProgram, direction: Direction, subject: number): Words {
+  #solve(program: DirectionProgram, asked: Asked): Words {
+    return this.#finish(program, asked, this.#space.all);
+  }
+
+  #finish(program: DirectionProgram, asked: Asked, undecided: Words): Words {
     const allowed = emptyWords(this.#space.units.length);
-    let undecided = this.#space.all;
+    const rest = this.#walk(program, asked, undecided, allowed);
+    // What a stage without a last word leaves open goes on.
+    if (program.profile !== "deny") orInto(allowed, rest);
+    return allowed;
+  }
+
+  /** Adds to `allowed` what tiers and profiles allow of `first`. @returns what they leave undecided */
+  #walk(program: DirectionProgram, asked: Asked, first: Words, allowed: Words): Words {
+    const { direction } = asked;
+    let undecided = first;
     for (const tier of program.tiers) {
       // Rules that only allow, in a tier that denies the rest: their sets add up, in any order.
       const adds =
@@ -190,31 +256,28 @@ class Solver {
         );
       if (adds && undecided === this.#space.all) {
         for (const state of tier.policies)
-          for (const rule of state[direction] ?? []) this.#addPeers(allowed, rule, direction, subject);
-        return allowed;
+          for (const rule of state[direction] ?? []) this.#addPeers(allowed, rule, asked);
+        return emptyWords(this.#space.units.length);
       }
-      undecided = this.#walkTier(tier, { direction, subject, undecided, allowed });
+      undecided = this.#walkTier(tier, { ...asked, undecided, allowed });
     }
     for (const profile of program.profiles) {
       const tier = { tier: "", defaultAction: "pass" as const, policies: [profile] };
-      undecided = this.#walkTier(tier, { direction, subject, undecided, allowed });
+      undecided = this.#walkTier(tier, { ...asked, undecided, allowed });
     }
-    if (program.profile === "allow") orInto(allowed, undecided);
-    return allowed;
+    return undecided;
   }
 
   /** Adds to `allowed` what the tier allows of `undecided`. @returns what it passes on */
-  #walkTier(
-    tier: DirectionProgram["tiers"][number],
-    { direction, subject, undecided, allowed }: Walk,
-  ): Words {
+  #walkTier(tier: DirectionProgram["tiers"][number], walk: Walk): Words {
+    const { direction, undecided, allowed } = walk;
     const rest = undecided.slice();
     const passed = emptyWords(this.#space.units.length);
     for (const state of tier.policies) {
       for (const compiled of state[direction] ?? []) {
         if (compiled.rule.action === "log") continue;
         const matched = emptyWords(this.#space.units.length);
-        this.#addPeers(matched, compiled, direction, subject);
+        this.#addPeers(matched, compiled, walk);
         andInto(matched, rest);
         if (compiled.rule.action === "allow") orInto(allowed, matched);
         if (compiled.rule.action === "pass") orInto(passed, matched);
@@ -226,13 +289,12 @@ class Solver {
   }
 
   /** Adds the units of the other side that the rule matches, seen from one subject. */
-  #addPeers(target: Words, compiled: CompiledRule, direction: Direction, subject: number): void {
+  #addPeers(target: Words, compiled: CompiledRule, { own, subject }: Asked): void {
     const { match } = compiled.rule;
     if (!this.#packetMatches(match) || !this.#clientMatches(compiled.rule)) return;
-    const own = direction === "ingress" ? "destination" : "source";
-    const other = direction === "ingress" ? "source" : "destination";
+    const other = own === "destination" ? "source" : "destination";
     if (!this.#ownSideMatches(match[own], compiled, own, subject)) return;
-    const ports = this.#portHolders(match.destination, direction === "ingress" ? subject : undefined);
+    const ports = this.#portHolders(match.destination, own === "destination" ? subject : undefined);
     if (ports === undefined) return;
     const sets = [...this.#peerSets(match[other], compiled, other), ...(ports === "any" ? [] : [ports])];
     const [first, ...rest] = sets;

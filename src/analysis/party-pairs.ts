@@ -1,6 +1,7 @@
 /**
  * @module Which of many pods must be asked about: of those that policy treats alike, one is enough. What tells parties
- * apart is their identity, the CIDRs in force that their address is in, and for connections from nodes the pod's node.
+ * apart is their identity, the CIDRs in force that their address is in, and for connections from nodes and past host endpoints the
+ * pod's node.
  */
 import type { Family } from "../base/ip.ts";
 import type { PolicyGraph } from "../calc/graph.ts";
@@ -29,7 +30,8 @@ export function distinctPairs(
   to: readonly Addressed[],
 ): readonly PartyPair[] | undefined {
   const kinds = new Kinds(graph);
-  const perNode = [...from, ...to].some((parties) => parties[0]?.kind === "node");
+  const hosts = !graph.hosts.isEmpty;
+  const perNode = hosts || [...from, ...to].some((parties) => parties[0]?.kind === "node");
   const sources = from.length === 1 ? from : kinds.sample(from, perNode);
   const destinations = to.length === 1 ? to : kinds.sample(to, perNode);
   const pairs = new Map<string, PartyPair>();
@@ -39,8 +41,10 @@ export function distinctPairs(
       if (!pair) return undefined;
       if (sources.length * destinations.length === 1) return [pair];
       if (isSelf(pair) && sources.length + destinations.length > 2) continue;
-      const near = nodeOf(pair.source) === nodeOf(pair.destination);
-      const key = `${kinds.of(pair.source)} ${kinds.of(pair.destination)} ${perNode && near}`;
+      const [sourceNode, destinationNode] = [nodeOf(pair.source), nodeOf(pair.destination)];
+      // Host endpoints tell nodes apart; without any, only whether it is one node matters.
+      const nodes = hosts ? `${sourceNode} ${destinationNode}` : String(sourceNode === destinationNode);
+      const key = `${kinds.of(pair.source)} ${kinds.of(pair.destination)} ${perNode ? nodes : ""}`;
       if (!pairs.has(key)) pairs.set(key, pair);
     }
   }
@@ -58,7 +62,8 @@ export function distinctParties(
   for (const parties of from) {
     const party = parties.find(({ address }) => address.family === family);
     if (!party) return undefined;
-    const key = from.length === 1 ? "" : `${kinds.of(party)} ${party.kind === "node" ? party.node : ""}`;
+    const byNode = party.kind === "node" || !graph.hosts.isEmpty;
+    const key = from.length === 1 ? "" : `${kinds.of(party)} ${byNode ? nodeOf(party) : ""}`;
     if (!found.has(key)) found.set(key, party);
   }
   return [...found.values()];

@@ -57,15 +57,17 @@ export function addressCells(graph: PolicyGraph, family: Family): (bits: bigint)
 /** Sorted by namespace, so that one namespace's units are a run of bits. Cost: endpoints × log(CIDRs). */
 export function unitsOf(graph: PolicyGraph, family: Family): Unit[] {
   const edges = cuts(graph, family);
+  // A node's interface may have its own say in what comes to its pods and leaves them.
+  const perNode = !graph.hosts.isEmpty;
   const units: Unit[] = [];
   for (const identity of graph.identities.values()) {
     if (identity.selectable.kind === "host") continue;
-    const byCell = new Map<number, Unit>();
+    const byCell = new Map<string, Unit>();
     for (const { endpoints } of identity.classes) {
       for (const { endpoint } of endpoints) {
         const ip = endpoint.addresses.find((address) => address.family === family);
         if (!ip) continue;
-        const cell = edges.length === 1 ? 0 : cellOf(edges, ip.bits);
+        const cell = `${edges.length === 1 ? 0 : cellOf(edges, ip.bits)} ${perNode ? endpoint.node : ""}`;
         const known = byCell.get(cell);
         if (known) known.endpoints.push(endpoint);
         else byCell.set(cell, { identity, endpoints: [endpoint], address: ip.bits });

@@ -18,6 +18,10 @@ export function setBit(words: Words, index: number): void {
   words[word] = (words[word] ?? 0) | (1 << (index & 31));
 }
 
+export function unsetBit(words: Words, index: number): void {
+  words[index >>> 5] = (words[index >>> 5] ?? 0) & ~(1 << (index & 31));
+}
+
 export function hasBit(words: Words, index: number): boolean {
   return (((words[index >>> 5] ?? 0) >>> (index & 31)) & 1) === 1;
 }

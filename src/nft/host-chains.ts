@@ -76,24 +76,25 @@ export function hostBaseChains(stages: readonly HostStage[], interfaces: HostInt
   };
   const dispatch = (stages: readonly HostStage[]): NftRule[] =>
     stages.map((stage) => dispatchRule(stage, interfaces));
-  const early = (direction: Direction, replies: boolean): NftRule[] =>
-    failsafeRules(direction, replies, interfaces.uplink);
 
   const rawIn = at("untracked", "ingress");
   if (rawIn.length > 0)
     add(BASE.hostRawIn, { hook: "prerouting", priority: RAW }, [
-      ...early("ingress", true),
+      ...failsafeRules("ingress", true),
       ...dispatch(rawIn),
     ]);
   const rawOut = at("untracked", "egress");
   if (rawOut.length > 0)
-    add(BASE.hostRawOut, { hook: "output", priority: RAW }, [...early("egress", true), ...dispatch(rawOut)]);
+    add(BASE.hostRawOut, { hook: "output", priority: RAW }, [
+      ...failsafeRules("egress", true),
+      ...dispatch(rawOut),
+    ]);
   const preDnat = at("pre-dnat", "ingress");
   if (preDnat.length > 0) {
     add(BASE.hostPreDnat, { hook: "prerouting", priority: MANGLE }, [
       established,
       allowedBefore,
-      ...early("ingress", false),
+      ...failsafeRules("ingress", false),
       ...dispatch(preDnat),
     ]);
   }
@@ -103,7 +104,7 @@ export function hostBaseChains(stages: readonly HostStage[], interfaces: HostInt
       established,
       allowedBefore,
       NEIGHBOUR_DISCOVERY_RULE,
-      ...early("ingress", false),
+      ...failsafeRules("ingress", false),
       ...dispatch(normalIn),
     ]);
   }
@@ -117,7 +118,7 @@ export function hostBaseChains(stages: readonly HostStage[], interfaces: HostInt
       rule({ kind: "mark-test", mask: LOCAL_MARK, value: 0 }, accept),
       allowedBefore,
       NEIGHBOUR_DISCOVERY_RULE,
-      ...early("egress", false),
+      ...failsafeRules("egress", false),
       ...dispatch(normalOut),
     ]);
   }
@@ -156,8 +157,11 @@ function dispatchRule(
   return rule(link, { kind: "verdict", to });
 }
 
-/** @param replies - whether what answers a failsafe connection must be let through as well */
-function failsafeRules(direction: Direction, replies: boolean, uplink: string): NftRule[] {
+/**
+ * To accept here is to leave this chain, which asks nothing else of other interfaces: no rule needs to name one.
+ * @param replies - whether what answers a failsafe connection must be let through as well
+ */
+function failsafeRules(direction: Direction, replies: boolean): NftRule[] {
   const ports = (sets: FailsafeSets[Direction], field: NftField): NftRule[] =>
     (
       [
@@ -166,7 +170,6 @@ function failsafeRules(direction: Direction, replies: boolean, uplink: string): 
       ] as const
     ).map(([protocol, set]) => ({
       statements: [
-        { kind: "compare", field: interfaceOf(direction), equal: true, value: uplink },
         { kind: "compare", field: "protocol", equal: true, value: protocol },
         { kind: "lookup", fields: [field], set: set.name, present: true },
         { kind: "counter" },

@@ -384,7 +384,8 @@ export class NodeRuleset {
       const state = this.#graph.endpoints.get(local);
       if (state) yield this.#graph.programOf(state.labelClass.identity)[direction];
     }
-    for (const stage of this.#hostStages) if (stage.direction === direction) yield stage.program;
+    // Asked anew: a program may be another object with the same key.
+    for (const stage of this.#wantedHostStages()) if (stage.direction === direction) yield stage.program;
   }
 
   /** Whether a selector has network sets at all shapes the rules that use it. */

@@ -48,5 +48,9 @@ function summary(result: ReturnType<typeof evaluate>): unknown {
         : undefined,
     passing: direction.passing.map(({ rule }) => rule.origin),
   });
-  return { allowed: result.allowed, egress: side(result.egress), ingress: side(result.ingress) };
+  const hosts = result.hosts.map((host) => ({
+    ...(side(host) as object),
+    at: [host.host.id, host.stage, host.direction, host.reply],
+  }));
+  return { allowed: result.allowed, egress: side(result.egress), ingress: side(result.ingress), hosts };
 }

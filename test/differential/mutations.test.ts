@@ -120,9 +120,10 @@ const strangers: Probe = (seed, mutate) =>
     }),
   );
 
-/** Each pod behind a Service of its own, which it must reach, whatever its policies. */
+/** Each pod behind a Service of its own, which it must reach, whatever its policies (of host endpoints it may have). */
 const ownServices: Probe = (seed, mutate) => {
   const cluster = randomCluster(seed);
+  if ([...cluster.world.endpoints.values()].some(({ kind }) => kind === "host")) return false;
   return withTables(cluster, mutate, ({ rulesets, topologyAgain }) =>
     [...cluster.world.endpoints.values()].some((endpoint) => {
       const [address] = endpoint.addresses;
@@ -229,6 +230,26 @@ const PLANTED: readonly (readonly [what: string, probe: Probe, mutate: Mutate])[
   ["a named port has the numbers of all pods", flows, mutations.mixNamedPorts],
   ["source and destination are swapped in rules", flows, mutations.swapSides],
   ["ICMP codes are ignored", flows, mutations.forgetIcmpCode],
+  ["profiles with rules are not asked", flows, mutations.forgetProfiles],
+  ["what an early stage of a host allows is asked again", flows, mutations.forgetAllowed],
+  ["connections are tracked in spite of untracked policies", flows, mutations.keepTracking],
+  ["failsafe ports are closed", flows, mutations.closeFailsafes],
+  [
+    "untracked policies are not asked",
+    flows,
+    mutations.forgetChains("host-untracked-in", "host-untracked-out"),
+  ],
+  ["replies to untracked connections pass", flows, mutations.forgetChains("host-untracked-out")],
+  ["pre-DNAT policies are not asked", flows, mutations.forgetChains("host-pre-dnat")],
+  ["what hosts forward is not asked about", flows, mutations.forgetChains("host-forward-in")],
+  [
+    "what pods send past a host endpoint is not asked about",
+    flows,
+    mutations.forgetChains("host-forward-out"),
+  ],
+  ["what comes to a host's processes is not asked about", flows, mutations.forgetChains("host-input")],
+  ["what a host's processes send is not asked about", flows, mutations.forgetChains("host-output")],
+  ["what pods send through a host is asked as its own", flows, mutations.forgetLocal],
   ["pods without policy are closed", flows, mutations.denyWithoutPolicy],
   ["addresses stay in sets that their pods have left", flowsAfterChange, mutations.keepStaleElements],
   ["addresses that come to a set are forgotten", flowsAfterChange, mutations.missNewElements],

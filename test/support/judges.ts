@@ -49,7 +49,7 @@ export function topologyOf(world: World, rulesets: ReadonlyMap<string, NodeRules
 export function partyAt(world: World, address: Ip): Party {
   const text = formatIp(address);
   for (const endpoint of world.endpoints.values()) {
-    if (endpoint.addresses.some((own) => formatIp(own) === text))
+    if (endpoint.kind !== "host" && endpoint.addresses.some((own) => formatIp(own) === text))
       return { kind: "endpoint", endpoint, address };
   }
   for (const [node, addresses] of world.nodes) {

@@ -1,5 +1,5 @@
 /** @module Compiled tables broken on purpose, as functions from a table to a table: each is a mistake that a compiler could make. */
-import { PASS_MARK } from "../../src/nft/compile-rule.ts";
+import { ALLOWED_MARK, LOCAL_MARK, PASS_MARK } from "../../src/nft/compile-rule.ts";
 import { BASE } from "../../src/nft/names.ts";
 import type {
   NftChain,
@@ -208,3 +208,31 @@ export const letUnknownInterfacesPass: Mutate = withoutRules(
 );
 
 export const nothing: Mutate = (table) => table;
+
+// ── host endpoints ──────────────────────────────────────────────────────────────────────────────────────────────
+
+export const forgetProfiles: Mutate = withoutRules(ofPrograms, ({ statements }) =>
+  statements.some(
+    (one) => one.kind === "verdict" && one.to.verdict === "jump" && one.to.chain.includes("/Profile/"),
+  ),
+);
+
+export const forgetAllowed: Mutate = without(
+  ofPolicies,
+  (one) => one.kind === "mark-set" && one.mask === ALLOWED_MARK,
+);
+
+export const keepTracking: Mutate = without(ofPolicies, (one) => one.kind === "notrack");
+
+export const closeFailsafes: Mutate = withoutRules(ofBase, ({ comment }) => comment === "a failsafe port");
+
+export const forgetLocal: Mutate = withoutRules(ofBase, ({ statements }) =>
+  statements.some((one) => one.kind === "mark-test" && one.mask === LOCAL_MARK),
+);
+
+export function forgetChains(...names: readonly string[]): Mutate {
+  return withChains(
+    ({ name }) => names.includes(name),
+    () => [],
+  );
+}

@@ -15,8 +15,8 @@ import type {
   Rule,
   Tier,
 } from "../../src/policy/model.ts";
-import { OPEN_PROFILE, PROTOCOL } from "../../src/policy/model.ts";
-import type { Selector } from "../../src/policy/selector.ts";
+import { OPEN_PROFILE, PROFILE_TIER, PROTOCOL } from "../../src/policy/model.ts";
+import { NONE, type Selector } from "../../src/policy/selector.ts";
 import type { World } from "../../src/policy/world.ts";
 import type {
   LabelRequirement,
@@ -33,6 +33,8 @@ const KEYS = ["app", "tier", "env"];
 const VALUES = ["a", "b", "c"];
 const NAMESPACES = ["x", "y", "z"];
 const PORTS = [80, 81, 443, 8080];
+/** One that is a failsafe of host endpoints among them. */
+const ASKED_PORTS = [...PORTS, 22];
 const PORT_NAMES = ["http", "alt"];
 const PROTOCOLS = ["TCP", "UDP", "SCTP"] as const;
 const NODES = ["node1", "node2"];
@@ -87,6 +89,9 @@ export function randomCluster(seed: number, options: RandomOptions = {}): Random
     ]),
   );
   const names = [...namespaces.keys()];
+  // The rich ones hold what Calico alone can say.
+  const general = options.kubernetesOnly !== true && random.chance(0.6);
+  const rich = general && random.chance(0.5);
   const endpoints = new Map<string, Endpoint>();
   const count = random.between(2, 7);
   for (let index = 0; index < count; index++) {
@@ -102,27 +107,28 @@ export function randomCluster(seed: number, options: RandomOptions = {}): Random
         ip(`192.168.0.${node * 64 + index + 1}`),
         ...(dual ? [ip(`fd00:10:244::${node * 64 + index + 1}`)] : []),
       ],
-      ports: random.chance(0.5)
+      ports: random.chance(0.6)
         ? [
             {
               name: random.pick(PORT_NAMES),
-              protocol: PROTOCOL[random.pick(PROTOCOLS)],
+              protocol: PROTOCOL[random.pick(["TCP", "TCP", "UDP", "SCTP"] as const)],
               port: random.pick(PORTS),
             },
           ]
         : [],
       profile: OPEN_PROFILE,
+      ...(rich && random.chance(0.15) && { ...randomEnd(random), kind: "workload" as const }),
     };
     const [namespace = ""] = endpoint.id.split("/");
     endpoints.set(endpoint.id, { ...endpoint, namespace });
   }
-  const general = options.kubernetesOnly !== true && random.chance(0.6);
-  const policies: Policy[] = [];
-  const total = random.between(0, 5);
+  if (rich) for (const host of randomHosts(random)) endpoints.set(host.id, host);
+  const policies: Policy[] = rich ? PROFILE_NAMES.map((name) => randomProfile(random, name, names)) : [];
+  const total = random.between(0, rich ? 7 : 5);
   for (let index = 0; index < total; index++) {
     policies.push(
       general && random.chance(0.6)
-        ? randomPolicy(random, index, names)
+        ? randomPolicy(random, index, names, rich)
         : fromNetworkPolicy(randomNetworkPolicy(random, index, names)),
     );
   }
@@ -177,7 +183,7 @@ function randomLabels(random: Random): Record<string, string> {
 function randomParty(random: Random, world: World, family: 4 | 6): Party | undefined {
   const dice = random.next();
   if (dice < 0.75) {
-    const endpoint = random.pick([...world.endpoints.values()]);
+    const endpoint = random.pick([...world.endpoints.values()].filter(({ kind }) => kind !== "host"));
     const address = endpoint.addresses.find((candidate) => candidate.family === family);
     return address && { kind: "endpoint", endpoint, address };
   }
@@ -190,20 +196,35 @@ function randomParty(random: Random, world: World, family: 4 | 6): Party | undef
   return { kind: "outside", address };
 }
 
-/** At least one side is a pod: nothing else is anybody's policy. */
+/** At least one side is a pod, or a node where host endpoints are: nothing else is anybody's policy. */
 export function randomFlow(random: Random, world: World): Flow {
+  const hosts = [...world.endpoints.values()].some(({ kind }) => kind === "host");
+  const policed = hosts ? ["endpoint", "node"] : ["endpoint"];
   for (;;) {
     const family = random.chance(0.7) ? 4 : 6;
     const source = randomParty(random, world, family);
     const destination = randomParty(random, world, family);
     if (!source || !destination) continue;
-    if (source.kind !== "endpoint" && destination.kind !== "endpoint") continue;
-    const base = { source, destination };
+    if (!policed.includes(source.kind) && !policed.includes(destination.kind)) continue;
+    if (source.kind === "node" && destination.kind === "node" && source.node === destination.node) continue;
+    const base = {
+      source,
+      destination,
+      ...(random.chance(0.15) && { sourcePort: random.pick([...PORTS, 40_000]) }),
+    };
     if (random.chance(0.15)) {
       const protocol = family === 4 ? PROTOCOL.ICMP : PROTOCOL.ICMPv6;
-      return { ...base, protocol, icmp: { type: family === 4 ? 8 : 128, code: random.chance(0.3) ? 1 : 0 } };
+      return {
+        source,
+        destination,
+        protocol,
+        icmp: { type: family === 4 ? 8 : 128, code: random.chance(0.3) ? 1 : 0 },
+      };
     }
-    return { ...base, protocol: PROTOCOL[random.pick(PROTOCOLS)], destinationPort: random.pick(PORTS) };
+    const named = destination.kind === "endpoint" ? destination.endpoint.ports[0] : undefined;
+    if (named && random.chance(0.4))
+      return { ...base, protocol: named.protocol, destinationPort: named.port };
+    return { ...base, protocol: PROTOCOL[random.pick(PROTOCOLS)], destinationPort: random.pick(ASKED_PORTS) };
   }
 }
 
@@ -284,25 +305,30 @@ function randomKubernetesRule(random: Random, path: string): NetworkPolicyRule {
 // ── policies of the whole model ─────────────────────────────────────────────────────────────────────────────────
 
 function randomSelector(random: Random, namespaces: readonly string[], depth = 0): Selector {
-  const dice = random.below(depth > 1 ? 6 : 9);
+  const dice = random.below(depth > 1 ? 7 : 10);
   switch (dice) {
+    case 3:
+      return {
+        kind: "subject-kind",
+        kinds: random.some(["pod", "workload", "host", "network-set"] as const, 3),
+      };
     case 0:
       return { kind: "all" };
     case 1:
       return { kind: "namespace", names: random.some(namespaces, 2) };
     case 2:
       return { kind: "service-account", names: [random.pick(["default", "bot"])] };
-    case 6:
+    case 7:
       return {
         kind: "and",
         terms: [randomSelector(random, namespaces, depth + 1), randomSelector(random, namespaces, depth + 1)],
       };
-    case 7:
+    case 8:
       return {
         kind: "or",
         terms: [randomSelector(random, namespaces, depth + 1), randomSelector(random, namespaces, depth + 1)],
       };
-    case 8:
+    case 9:
       return { kind: "not", term: randomSelector(random, namespaces, depth + 1) };
     default: {
       const of = random.pick(["endpoint", "endpoint", "namespace", "service-account"] as const);
@@ -315,12 +341,14 @@ function randomSelector(random: Random, namespaces: readonly string[], depth = 0
         { op: "starts-with", value },
         { op: "ends-with", value },
       ] as const);
+      if (random.chance(0.1))
+        return { kind: "label", of: "identity", key: random.pick(["namespace", "serviceaccount"]), test };
       return { kind: "label", of, key: random.pick(KEYS), test };
     }
   }
 }
 
-function randomPolicy(random: Random, index: number, namespaces: readonly string[]): Policy {
+function randomPolicy(random: Random, index: number, namespaces: readonly string[], rich: boolean): Policy {
   const origin: Origin = { object: `GlobalNetworkPolicy g${index}`, path: "", source: NO_SOURCE };
   const direction = (governs: boolean, side: string): Policy["ingress"] =>
     governs
@@ -331,16 +359,73 @@ function randomPolicy(random: Random, index: number, namespaces: readonly string
           ),
         }
       : { governs };
-  const ingress = random.chance(0.75);
+  const stage = rich ? random.pick([undefined, undefined, "untracked", "pre-dnat"] as const) : undefined;
+  const ingress = stage === "pre-dnat" || random.chance(0.75);
+  const onForward = stage !== undefined || (rich && random.chance(0.4));
   return {
+    ...(stage && { stage }),
+    ...(onForward && { applyOnForward: true }),
+    ...(random.chance(0.5) && { tie: random.pick(["a//GlobalNetworkPolicy", "g//GlobalNetworkPolicy"]) }),
     id: origin.object,
     tier: random.pick(["default", "first", "second", "missing", "kube-admin", "kube-baseline"]),
     order: random.pick([1, 10, 10, 1000, Number.POSITIVE_INFINITY]),
     subject: randomSelector(random, namespaces),
     ingress: direction(ingress, "ingress"),
-    egress: direction(!ingress || random.chance(0.5), "egress"),
+    egress: direction(stage !== "pre-dnat" && (!ingress || random.chance(0.5)), "egress"),
     origin,
   };
+}
+
+const PROFILE_NAMES = ["p", "q"];
+const profileId = (name: string): string => `Profile ${name}`;
+
+function randomProfile(random: Random, name: string, namespaces: readonly string[]): Policy {
+  const origin: Origin = { object: profileId(name), path: "", source: NO_SOURCE };
+  const rules = (): Policy["ingress"] => ({
+    governs: true,
+    rules: Array.from({ length: random.between(0, 2) }, () => randomRule(random, origin, namespaces)),
+  });
+  return {
+    id: origin.object,
+    tier: PROFILE_TIER,
+    order: 0,
+    subject: NONE,
+    ingress: rules(),
+    egress: rules(),
+    origin,
+  };
+}
+
+/** What decides where no tier does. */
+function randomEnd(random: Random): Pick<Endpoint, "profile" | "profiles"> {
+  const side = (): "allow" | "deny" => random.pick(["allow", "deny"]);
+  return {
+    profile: { ingress: side(), egress: side() },
+    ...(random.chance(0.6) && { profiles: random.some(PROFILE_NAMES).map(profileId) }),
+  };
+}
+
+/** None, one or two for each node. */
+function randomHosts(random: Random): Endpoint[] {
+  return NODES.flatMap((node, index) =>
+    Array.from({ length: random.below(3) }, (_, at): Endpoint => {
+      const own = [ip(`172.18.0.${index + 2}`), ip(`fd00:172:18::${index + 2}`)];
+      return {
+        id: `HostEndpoint ${random.pick(["a", "b"])}${at}-${node}`,
+        kind: "host",
+        interfaceName: random.pick(["eth0", "*", ""]),
+        namespace: "",
+        labels: randomLabels(random),
+        serviceAccount: "",
+        node,
+        addresses: random.chance(0.6) ? random.some(own) : [],
+        ports: random.chance(0.5)
+          ? [{ name: random.pick(PORT_NAMES), protocol: PROTOCOL.TCP, port: random.pick(PORTS) }]
+          : [],
+        ...randomEnd(random),
+      };
+    }),
+  );
 }
 
 function randomRule(random: Random, origin: Origin, namespaces: readonly string[]): Rule {
@@ -353,6 +438,9 @@ function randomRule(random: Random, origin: Origin, namespaces: readonly string[
     PROTOCOL.ICMP,
     PROTOCOL.ICMPv6,
   ]);
+  const action = random.pick(["allow", "allow", "allow", "deny", "deny", "pass", "log"] as const);
+  // Rules that match much, so that what comes after them shows.
+  if (random.chance(0.2)) return { action, match: { source: {}, destination: {} }, origin };
   const isIcmp = protocol === PROTOCOL.ICMP || protocol === PROTOCOL.ICMPv6;
   const icmp = (): IcmpMatch => ({
     type: random.pick([0, 8, 128]),
@@ -367,7 +455,13 @@ function randomRule(random: Random, origin: Origin, namespaces: readonly string[
     source: randomEntity(random, origin, namespaces, false),
     destination: randomEntity(random, origin, namespaces, true),
   };
-  return { action: random.pick(["allow", "allow", "allow", "deny", "deny", "pass", "log"]), match, origin };
+  return { action, match, origin };
+}
+
+/** All ports that a client may have, or some that none has: what lies between, nobody can say. */
+function randomClientPorts(random: Random, origin: Origin): PortMatch {
+  const last = random.pick([1_023, 65_535]);
+  return { kind: "range", first: random.pick([1, 81]), last, origin };
 }
 
 function randomEntity(
@@ -377,7 +471,7 @@ function randomEntity(
   ports: boolean,
 ): EntityMatch {
   const port = (): PortMatch => {
-    if (random.chance(0.3)) return { kind: "named", name: random.pick(PORT_NAMES), origin };
+    if (random.chance(0.4)) return { kind: "named", name: random.pick(PORT_NAMES), origin };
     const first = random.pick(PORTS);
     return { kind: "range", first, last: random.chance(0.4) ? rangeEnd(random, first) : first, origin };
   };
@@ -386,6 +480,8 @@ function randomEntity(
     ...(random.chance(0.15) && { notSelector: randomSelector(random, namespaces) }),
     ...(random.chance(0.2) && { nets: random.some(CIDRS, 3).map(cidr) }),
     ...(random.chance(0.15) && { notNets: random.some(CIDRS, 6).map(cidr) }),
+    ...(!ports && random.chance(0.05) && { ports: [randomClientPorts(random, origin)] }),
+    ...(!ports && random.chance(0.05) && { notPorts: [randomClientPorts(random, origin)] }),
     ...(ports && random.chance(0.3) && { ports: Array.from({ length: random.between(0, 3) }, port) }),
     ...(ports && random.chance(0.1) && { notPorts: Array.from({ length: random.between(1, 2) }, port) }),
   };

@@ -1,0 +1,119 @@
+/**
+ * @module Host endpoints over units: which units stand behind an interface that has a say, and what it says. Where there
+ * are host endpoints, the units of one identity are told apart by their node.
+ */
+import { eachBit, emptyWords, setBit, unsetBit, type Words } from "../base/bitset.ts";
+import { BugError } from "../base/errors.ts";
+import type { PolicyGraph } from "../calc/graph.ts";
+import type { DirectionProgram, HostProgram } from "../calc/types.ts";
+import { verdict } from "../calc/verdict.ts";
+import { FAILSAFE_PORTS } from "../policy/failsafe.ts";
+import type { Endpoint, Party } from "../policy/model.ts";
+import type { PacketKind } from "./connectivity.ts";
+import type { PairSpace } from "./pair-space.ts";
+
+/** What a node's interfaces ask of its pods' connections; absent where nothing. */
+export interface NodePrograms {
+  readonly forward?: HostProgram["forward"];
+  readonly preDnat?: DirectionProgram;
+  readonly untracked?: HostProgram["untracked"];
+  readonly wildcardPreDnat?: DirectionProgram;
+}
+
+const NOTHING: NodePrograms = {};
+
+export class HostSpace {
+  readonly hasUntracked: boolean;
+  readonly #graph: PolicyGraph;
+  readonly #space: PairSpace;
+  readonly #byNode = new Map<string, NodePrograms>();
+  readonly #neighbours = new Map<string, Words>();
+
+  constructor(graph: PolicyGraph, space: PairSpace) {
+    this.#graph = graph;
+    this.#space = space;
+    if (!graph.hosts.isEmpty)
+      for (const node of graph.nodes.keys()) this.#byNode.set(node, this.#programsOf(node));
+    this.hasUntracked = [...this.#byNode.values()].some(({ untracked }) => untracked !== undefined);
+  }
+
+  /** Whether an interface of the unit's node has a say in its connections. */
+  concern(unit: number): boolean {
+    if (this.#byNode.size === 0) return false;
+    const { forward, wildcardPreDnat } = this.programs(unit);
+    return forward !== undefined || wildcardPreDnat !== undefined;
+  }
+
+  programs(unit: number): NodePrograms {
+    return this.#byNode.get(this.#nodeOf(unit)) ?? NOTHING;
+  }
+
+  /** Units on the same node: between them no interface of the node is crossed. */
+  neighbours(unit: number): Words {
+    const node = this.#nodeOf(unit);
+    const known = this.#neighbours.get(node);
+    if (known) return known;
+    const words = emptyWords(this.#space.units.length);
+    for (const [index, { endpoints }] of this.#space.units.entries())
+      if (endpoints[0]?.node === node) setBit(words, index);
+    this.#neighbours.set(node, words);
+    return words;
+  }
+
+  isFailsafe(kind: PacketKind, destination: number): boolean {
+    const port = this.#portOf(kind, destination);
+    return FAILSAFE_PORTS.ingress.some((entry) => entry.protocol === kind.protocol && entry.port === port);
+  }
+
+  /** Untracked policies look at replies too, which sets of sources cannot say. Cost: a verdict for each of the sources. */
+  askOneByOne(row: Words, kind: PacketKind, destination: number): void {
+    const port = this.#portOf(kind, destination);
+    eachBit(row.slice(), (source) => {
+      if (!this.programs(source).untracked && !this.programs(destination).untracked) return;
+      const flow = {
+        source: this.#party(source, kind),
+        destination: this.#party(destination, kind),
+        protocol: kind.protocol,
+        ...(port !== undefined && { destinationPort: port }),
+        ...(kind.icmp && { icmp: kind.icmp }),
+      };
+      if (!verdict(this.#graph, flow).allowed) unsetBit(row, source);
+    });
+  }
+
+  #programsOf(node: string): NodePrograms {
+    const { hosts, nodes } = this.#graph;
+    const uplink = this.#hostProgram(hosts.uplink(node, nodes.get(node) ?? []));
+    const wildcard = this.#hostProgram(hosts.wildcard(node));
+    const hasUntracked =
+      uplink && (uplink.untracked.ingress.key !== "" || uplink.untracked.egress.key !== "");
+    return {
+      // What untracked policies allow skips the rest, so that all of it is asked one by one.
+      ...(uplink && !hasUntracked && { forward: uplink.forward, preDnat: uplink.preDnat }),
+      ...(hasUntracked && { untracked: uplink.untracked }),
+      ...(wildcard && wildcard.preDnat.key !== "" && { wildcardPreDnat: wildcard.preDnat }),
+    };
+  }
+
+  #hostProgram(host: Endpoint | undefined): HostProgram | undefined {
+    const state = host && this.#graph.endpoints.get(host.id);
+    return state && this.#graph.programOf(state.labelClass.identity).host;
+  }
+
+  #nodeOf(unit: number): string {
+    return this.#space.units[unit]?.endpoints[0]?.node ?? "";
+  }
+
+  #portOf({ port, protocol }: PacketKind, destination: number): number | undefined {
+    if (typeof port !== "string") return port;
+    const ports = this.#space.units[destination]?.identity.sample.ports ?? [];
+    return ports.find((named) => named.name === port && named.protocol === protocol)?.port;
+  }
+
+  #party(unit: number, { family }: PacketKind): Party {
+    const [endpoint] = this.#space.units[unit]?.endpoints ?? [];
+    const address = endpoint?.addresses.find((ip) => ip.family === family);
+    if (!endpoint || !address) throw new BugError(`unit ${unit} has no address of IPv${family}`);
+    return { kind: "endpoint", endpoint, address };
+  }
+}

@@ -78,6 +78,8 @@ export interface RandomOptions {
   /** Only what Kubernetes' own API can say. */
   readonly kubernetesOnly?: boolean;
   readonly flows?: number;
+  /** Whether some flows name the client's port; real clients take what they are given. */
+  readonly clientPorts?: boolean;
 }
 
 export function randomCluster(seed: number, options: RandomOptions = {}): RandomCluster {
@@ -162,7 +164,11 @@ export function randomCluster(seed: number, options: RandomOptions = {}): Random
       ["node2", [ip("172.18.0.3"), ip("fd00:172:18::3")]],
     ]),
   };
-  return { seed, world, flows: Array.from({ length: options.flows ?? 24 }, () => randomFlow(random, world)) };
+  return {
+    seed,
+    world,
+    flows: Array.from({ length: options.flows ?? 24 }, () => randomFlow(random, world, options.clientPorts)),
+  };
 }
 
 /** At a port that flows ask about, or just before one, so that an end which is off by one shows. */
@@ -197,7 +203,7 @@ function randomParty(random: Random, world: World, family: 4 | 6): Party | undef
 }
 
 /** At least one side is a pod, or a node where host endpoints are: nothing else is anybody's policy. */
-export function randomFlow(random: Random, world: World): Flow {
+export function randomFlow(random: Random, world: World, clientPorts = true): Flow {
   const hosts = [...world.endpoints.values()].some(({ kind }) => kind === "host");
   const policed = hosts ? ["endpoint", "node"] : ["endpoint"];
   for (;;) {
@@ -210,7 +216,7 @@ export function randomFlow(random: Random, world: World): Flow {
     const base = {
       source,
       destination,
-      ...(random.chance(0.15) && { sourcePort: random.pick([...PORTS, 40_000]) }),
+      ...(clientPorts && random.chance(0.15) && { sourcePort: random.pick([...PORTS, 40_000]) }),
     };
     if (random.chance(0.15)) {
       const protocol = family === 4 ? PROTOCOL.ICMP : PROTOCOL.ICMPv6;

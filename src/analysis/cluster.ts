@@ -25,6 +25,7 @@ import { applyLabels } from "../resources/labels.ts";
 import { type KubernetesObject, objectName } from "../resources/object.ts";
 import { GraphFeed } from "./graph-feed.ts";
 import { ServiceAddresses } from "./service-addresses.ts";
+import { withStaged } from "./staged.ts";
 
 export interface ClusterOptions {
   /** One CIDR a family: 192.168.0.0/16 where left out. Pods get an address of each. */
@@ -35,6 +36,8 @@ export interface ClusterOptions {
   readonly defaultNamespace?: string;
   /** Addresses that belong to no pod or node; needed where packets are real. */
   readonly outside?: readonly string[];
+  /** Whether staged policies are taken as if they were enforced. */
+  readonly staged?: boolean;
 }
 
 /** What a sync changed, for those who follow: the kernel's network, its tables. */
@@ -106,7 +109,7 @@ export class Cluster {
     const network = this.#planNetwork(pods);
     this.#pods = pods;
     this.#feed.follow({
-      objects: this.#objects,
+      objects: this.#options.staged ? withStaged(this.#objects) : this.#objects,
       pods,
       workloads: this.#workloads,
       plan: this.plan,

@@ -129,11 +129,11 @@ function walkRules(
 }
 
 /** @returns undefined when the rule does not match; else the port entry that did, where the rule names ports */
-function matchRule(world: World, rule: Rule, flow: Flow): { port?: PortMatch } | undefined {
+export function matchRule(world: World, rule: Rule, flow: Flow): { port?: PortMatch } | undefined {
   const { match } = rule;
   if (!matchesPacket(match, flow)) return undefined;
   const end = (party: Party, port: number | undefined): End => ({
-    ports: endpointsAt(world, party).flatMap((endpoint) => endpoint.ports),
+    ports: namedPortsAt(world, party),
     port,
     protocol: flow.protocol,
     action: rule.action,
@@ -161,7 +161,7 @@ export function matchesPacket(match: Match, flow: Flow): boolean {
   return true;
 }
 
-function matchesIcmp(match: IcmpMatch, flow: Flow): boolean {
+export function matchesIcmp(match: IcmpMatch, flow: Flow): boolean {
   return (
     flow.icmp !== undefined &&
     flow.icmp.type === match.type &&
@@ -246,6 +246,10 @@ function coverAll(intervals: readonly Interval[]): boolean {
   return next > CLIENT_PORTS.last;
 }
 
+export function namedPortsAt(world: World, party: Party): readonly NamedPort[] {
+  return endpointsAt(world, party).flatMap((endpoint) => endpoint.ports);
+}
+
 /** The endpoint itself; for a node the host endpoints that expect the address. */
 function endpointsAt(world: World, party: Party): readonly Endpoint[] {
   if (party.kind === "endpoint") return [party.endpoint];
@@ -257,7 +261,7 @@ function endpointsAt(world: World, party: Party): readonly Endpoint[] {
 }
 
 /** A selector means endpoints, and the addresses in the network sets that it selects. */
-function selectorCovers(world: World, selector: Selector, party: Party): boolean {
+export function selectorCovers(world: World, selector: Selector, party: Party): boolean {
   if (endpointsAt(world, party).some((endpoint) => selects(selector, selectableEndpoint(world, endpoint))))
     return true;
   return world.networkSets.some(

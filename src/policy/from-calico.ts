@@ -129,7 +129,7 @@ function translatePolicy(
   facts: TranslationFacts,
 ): Omit<Policy, "subject" | "tie"> {
   const object = objectName(policy);
-  const origin: Origin = { object, path: "", source: policy.source };
+  const origin: Origin = { object: policy.stagedBy ?? object, path: "", source: policy.source };
   const spec: CalicoPolicySpec = policy.spec;
   const direction = (which: Direction): DirectionRules =>
     spec.types[which]

@@ -128,7 +128,7 @@ function translateRule(
 /** Cost: peers × protocols of each rule. */
 export function fromNetworkPolicy(policy: NetworkPolicy): Policy {
   const object = objectName(policy);
-  const origin: Origin = { object, path: "", source: policy.source };
+  const origin: Origin = { object: policy.stagedBy ?? object, path: "", source: policy.source };
   const { spec } = policy;
   const direction = (
     governs: boolean,

@@ -19,6 +19,18 @@ apiVersion: v1
 kind: Pod
 metadata: {name: p}
 spec: {containers: [{ports: [{containerPort: 80, name: http}]}]}
+---
+apiVersion: projectcalico.org/v3
+kind: NetworkPolicy
+metadata: {name: p}
+spec:
+  selector: "app == 'a' && has(b)"
+  ingress:
+  - action: Allow
+    source:
+      selector: |-
+        app == 'b'
+      nets: ['10.0.0.0/8']
 `;
 
 test("no text makes decoding throw, and every issue has a place in the file", () => {
@@ -59,6 +71,7 @@ test("no text makes decoding throw, and every issue has a place in the file", ()
       for (const { position } of decodeTexts([{ file: "a.yaml", text }]).issues) {
         expect(position?.line).toBeGreaterThanOrEqual(1);
         expect(position?.line).toBeLessThanOrEqual(lines);
+        expect(position?.column).toBeGreaterThanOrEqual(1);
       }
     }),
     { numRuns: 3000, seed: 1 },
@@ -67,10 +80,32 @@ test("no text makes decoding throw, and every issue has a place in the file", ()
 
 const KINDS = ["Namespace", "Node", "Pod", "Service", "ServiceAccount", "List"];
 
+const POLICY_KINDS = [
+  "GlobalNetworkPolicy",
+  "StagedNetworkPolicy",
+  "StagedKubernetesNetworkPolicy",
+  "Tier",
+  "NetworkSet",
+  "HostEndpoint",
+  "Profile",
+  "WorkloadEndpoint",
+  "IPPool",
+  "ClusterNetworkPolicy",
+  "AdminNetworkPolicy",
+];
+
 test("no value makes decoding throw", () => {
   const named = fc.record({
-    apiVersion: fc.constantFrom("v1", "networking.k8s.io/v1", "apps/v1", "tortie.dev/v1alpha1"),
-    kind: fc.constantFrom(...KINDS, "NetworkPolicy", "Deployment", "ConnectivityTest"),
+    apiVersion: fc.constantFrom(
+      "v1",
+      "networking.k8s.io/v1",
+      "apps/v1",
+      "tortie.dev/v1alpha1",
+      "projectcalico.org/v3",
+      "policy.networking.k8s.io/v1alpha1",
+      "policy.networking.k8s.io/v1alpha2",
+    ),
+    kind: fc.constantFrom(...KINDS, "NetworkPolicy", "Deployment", "ConnectivityTest", ...POLICY_KINDS),
     metadata: fc.jsonValue(),
     spec: fc.oneof(
       fc.jsonValue(),
@@ -85,6 +120,13 @@ test("no value makes decoding throw", () => {
           "steps",
           "template",
           "selector",
+          "types",
+          "order",
+          "subject",
+          "priority",
+          "nets",
+          "cidr",
+          "stagedAction",
         ),
         fc.jsonValue(),
       ),
@@ -96,7 +138,7 @@ test("no value makes decoding throw", () => {
     fc.property(fc.oneof(fc.jsonValue(), named), (value) => {
       decodeValue(value, NO_SOURCE);
     }),
-    { numRuns: 3000, seed: 1 },
+    { numRuns: 10_000, seed: 1 },
   );
 });
 

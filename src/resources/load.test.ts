@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { formatIssue } from "../base/issue.ts";
 import { decodeTexts, decodeValue, type LoadResult } from "./load.ts";
+import { objectName } from "./object.ts";
 import { NO_SOURCE } from "./source.ts";
 
 function load(text: string): LoadResult {
@@ -189,17 +190,66 @@ test("kinds that do not bear on policy are passed over and counted", () => {
 });
 
 test.each([
-  ["projectcalico.org/v3", "GlobalNetworkPolicy"],
-  ["projectcalico.org/v3", "NetworkPolicy"],
-  ["crd.projectcalico.org/v1", "NetworkSet"],
-  ["policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy"],
-  ["policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy"],
   ["cilium.io/v2", "CiliumNetworkPolicy"],
+  ["crd.antrea.io/v1beta1", "NetworkPolicy"],
+  ["crd.antrea.io/v1beta1", "ClusterNetworkPolicy"],
 ] as const)("%s %s is a policy that is not evaluated, and that is said", (apiVersion, kind) => {
   const { issues, ignored } = load(`apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: {name: a}\n`);
   expect(issues).toMatchObject([{ code: "unsupported-policy-kind", severity: "warning" }]);
   expect(ignored).toBe(1);
 });
+
+test("one name in two groups is two kinds, and their objects do not clash", () => {
+  const policy = (apiVersion: string): string =>
+    `apiVersion: ${apiVersion}\nkind: NetworkPolicy\nmetadata: {name: p}\nspec: {}\n---\n`;
+  const { objects, issues } = load(policy("networking.k8s.io/v1") + policy("projectcalico.org/v3"));
+  expect(issues).toEqual([]);
+  expect(objects.map(objectName)).toEqual(["NetworkPolicy default/p", "CalicoNetworkPolicy default/p"]);
+});
+
+test("of the two forms of Calico's API an object may have either, and not both", () => {
+  const policy = (apiVersion: string): string =>
+    `apiVersion: ${apiVersion}\nkind: NetworkPolicy\nmetadata: {name: p}\nspec: {egress: [{action: Allow}]}\n---\n`;
+  const { objects, issues } = load(policy("crd.projectcalico.org/v1") + policy("projectcalico.org/v3"));
+  expect(issues.map(({ code }) => code)).toEqual(["duplicate-object"]);
+  expect(objects).toMatchObject([{ kind: "CalicoNetworkPolicy", spec: { types: { ingress: false } } }]);
+});
+
+test.each([
+  ["projectcalico.org/v4", "NetworkPolicy", "CalicoNetworkPolicy", "projectcalico.org/v3"],
+  ["crd.projectcalico.org/v2", "Tier", "Tier", "projectcalico.org/v3"],
+  [
+    "policy.networking.k8s.io/v1beta1",
+    "ClusterNetworkPolicy",
+    "ClusterNetworkPolicy",
+    "policy.networking.k8s.io/v1alpha2",
+  ],
+])("%s %s is read, and its version refused", (apiVersion, kind, decodedKind, wanted) => {
+  const { objects, issues } = load(`apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: {name: p}\n`);
+  expect(objects.map((object) => object.kind)).toEqual([decodedKind]);
+  expect(issues[0]).toMatchObject({
+    code: "unsupported-api-version",
+    severity: "error",
+    hint: `write apiVersion: ${wanted}`,
+  });
+});
+
+test.each([
+  ["projectcalico.org/v3", "GlobalNetworkPolcy", 'did you mean "GlobalNetworkPolicy"?'],
+  ["crd.projectcalico.org/v1", "networkset", 'did you mean "NetworkSet"?'],
+  ["policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicies", undefined],
+])("%s %s is misspelt", (apiVersion, kind, hint) => {
+  const { issues } = load(`apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: {name: p}\n`);
+  expect(issues.map((issue) => [issue.code, issue.hint])).toEqual([["unknown-kind", hint]]);
+});
+
+test.each(["BGPPeer", "FelixConfiguration", "IPReservation", "PacketCapture"])(
+  "%s of Calico is passed over",
+  (kind) => {
+    const text = `apiVersion: projectcalico.org/v3\nkind: ${kind}\nmetadata: {name: a}\n`;
+    expect(load(text)).toMatchObject({ objects: [], issues: [], ignored: 1 });
+  },
+);
 
 test("a value without a text behind it decodes the same", () => {
   const value = {

@@ -4,7 +4,15 @@ import { formatPosition } from "../base/issue.ts";
 import { resolveWorkloads } from "./apps/resolve-workloads.ts";
 import { closestWord } from "./decode/closest-word.ts";
 import { BAD, Cursor, didYouMean, type Fields, orAbsent } from "./decode/cursor.ts";
-import { bearsOnPolicy, groupOf, KINDS, servedKinds, TEST_API_VERSION, TEST_KIND } from "./decode/kinds.ts";
+import {
+  bearsOnPolicy,
+  findKind,
+  groupOf,
+  isVersionOf,
+  servedKinds,
+  TEST_API_VERSION,
+  TEST_KIND,
+} from "./decode/kinds.ts";
 import { Report } from "./decode/report.ts";
 import { type KubernetesObject, objectName } from "./object.ts";
 import { type Source, sourceInside } from "./source.ts";
@@ -148,10 +156,10 @@ class Loader {
   }
 
   #addObject(root: Fields, report: Report, { apiVersion, kind }: { apiVersion: string; kind: string }): void {
-    const known = KINDS.get(kind);
+    const known = findKind(kind, apiVersion);
     const input = { apiVersion, kind, root, report, defaultNamespace: this.#defaultNamespace };
-    if (known && (known.apiVersion === apiVersion || known.formerGroups.includes(groupOf(apiVersion)))) {
-      if (known.apiVersion !== apiVersion) reportVersion(report, input, known.apiVersion);
+    if (known) {
+      if (!isVersionOf(known, apiVersion)) reportVersion(report, input, known.apiVersion);
       const object = known.decode(input);
       if (object) this.#keep(object, report);
     } else if (kind === TEST_KIND && groupOf(apiVersion) === groupOf(TEST_API_VERSION)) {

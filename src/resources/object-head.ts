@@ -11,4 +11,6 @@ export interface ObjectHead {
   readonly namespace: string;
   readonly labels: Labels;
   readonly source: Source;
+  /** Of a preview: the staged policy that it comes from. */
+  readonly stagedBy?: string;
 }

@@ -1,7 +1,9 @@
 /** @module What all objects share, and the union of the kinds that bear on policy. */
 import type { CronJob, DaemonSet, Deployment, Job, ReplicaSet, StatefulSet } from "./apps/types.ts";
+import type { CalicoObject } from "./calico/types.ts";
 import type { EndpointSlice, Namespace, Node, Pod, Service, ServiceAccount } from "./core/types.ts";
 import type { NetworkPolicy } from "./networking/types.ts";
+import type { ClusterPolicy } from "./policy-api/types.ts";
 
 export type { Labels, ObjectHead } from "./object-head.ts";
 
@@ -18,7 +20,9 @@ export type KubernetesObject =
   | DaemonSet
   | Job
   | CronJob
-  | NetworkPolicy;
+  | NetworkPolicy
+  | CalicoObject
+  | ClusterPolicy;
 
 export type ObjectKind = KubernetesObject["kind"];
 

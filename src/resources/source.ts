@@ -11,9 +11,11 @@ export interface Source {
   readonly file: string;
   /**
    * @param path - a field inside the object, `spec.ingress[0].from[1]`; "" is the object itself
-   * @returns the place of that field, or of its nearest parent that exists; undefined when no text is behind the object
+   * @param offset - a place inside the field's text, in UTF-16 units from 0: for what is wrong in the middle of a selector
+   * @returns the place of that field, or of its nearest parent that exists; undefined when no text is behind the object.
+   *   With `offset`: that character where the text stands in the file as it reads, otherwise where the text starts
    */
-  locate(path: string): Position | undefined;
+  locate(path: string, offset?: number): Position | undefined;
 }
 
 /** For objects built in memory. */
@@ -21,5 +23,5 @@ export const NO_SOURCE: Source = { file: "<inline>", locate: () => undefined };
 
 /** The source of a value inside another: paths are then paths inside that value. */
 export function sourceInside(outer: Source, path: string): Source {
-  return { file: outer.file, locate: (inner) => outer.locate(joinPath(path, inner)) };
+  return { file: outer.file, locate: (inner, offset) => outer.locate(joinPath(path, inner), offset) };
 }

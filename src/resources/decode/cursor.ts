@@ -45,6 +45,11 @@ export class Cursor {
     return this.value === undefined || this.value === null;
   }
 
+  /** Whether {@link fields} can open it. */
+  get isMapping(): boolean {
+    return isMapping(this.value);
+  }
+
   /** @param known - all names that the object may have; left out, any are taken */
   fields(known?: ReadonlySet<string>): Reading<Fields> {
     if (this.isAbsent) return undefined;
@@ -82,6 +87,16 @@ export class Cursor {
     return this.#wrongType("a boolean");
   }
 
+  /**
+   * Any number but NaN and the infinities, which no API takes.
+   * @param hint - what follows where it is none
+   */
+  finiteNumber(hint: string): Reading<number> {
+    if (this.isAbsent) return undefined;
+    if (typeof this.value === "number" && Number.isFinite(this.value)) return this.value;
+    return this.#wrongType("a finite number", hint);
+  }
+
   integerOrString(): Reading<number | string> {
     return typeof this.value === "number" ? this.integer() : this.string();
   }
@@ -116,17 +131,24 @@ export class Cursor {
     return BAD;
   }
 
+  /** As {@link invalid}, for what is wrong at a place inside the value's text. */
+  invalidAt(offset: number, code: string, detail: string): typeof BAD {
+    const message = `Invalid value: ${quote(this.value)}: ${detail}`;
+    this.report.error({ code, path: this.path, message, offset });
+    return BAD;
+  }
+
   /** @param detail - in the API server's words; may be empty */
   required(detail = "", hint?: string): typeof BAD {
     this.error("required", detail === "" ? "Required value" : `Required value: ${detail}`, hint);
     return BAD;
   }
 
-  #wrongType(expected: string): typeof BAD {
+  #wrongType(expected: string, consequence?: string): typeof BAD {
     // A key that stands twice has been reported as such.
     if (this.value === UNREADABLE) return BAD;
     const scalar = !(typeof this.value === "object") || this.value instanceof BooleanWord;
-    const hint = expected === "a string" && scalar ? "quote the value to make it a string" : undefined;
+    const hint = expected === "a string" && scalar ? "quote the value to make it a string" : consequence;
     this.error("invalid-type", `expected ${expected}, found ${describe(this.value)}`, hint);
     return BAD;
   }

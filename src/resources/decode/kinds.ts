@@ -7,20 +7,40 @@ import {
   decodeReplicaSet,
   decodeStatefulSet,
 } from "../apps/decode-workload.ts";
+import { decodeHostEndpoint, decodeProfile, decodeWorkloadEndpoint } from "../calico/decode-endpoint.ts";
+import { decodeIpPool } from "../calico/decode-ip-pool.ts";
+import { decodeGlobalNetworkSet, decodeNetworkSet } from "../calico/decode-network-set.ts";
+import {
+  decodeCalicoNetworkPolicy,
+  decodeGlobalNetworkPolicy,
+  decodeStagedGlobalNetworkPolicy,
+  decodeStagedKubernetesNetworkPolicy,
+  decodeStagedNetworkPolicy,
+} from "../calico/decode-policy.ts";
+import { decodeTier } from "../calico/decode-tier.ts";
 import { decodeNamespaceObject, decodeNode, decodePod, decodeServiceAccount } from "../core/decode-core.ts";
 import { decodeEndpointSlice, decodeService } from "../core/decode-service.ts";
 import { decodeNetworkPolicy } from "../networking/decode-network-policy.ts";
 import type { KubernetesObject } from "../object.ts";
+import {
+  decodeAdminNetworkPolicy,
+  decodeBaselineAdminNetworkPolicy,
+  decodeClusterNetworkPolicy,
+} from "../policy-api/decode-cluster-policy.ts";
 import type { ObjectInput } from "./metadata.ts";
 
 export interface Kind {
+  /** The version that is written today. */
   readonly apiVersion: string;
+  /** Others that say the same. */
+  readonly sameVersions: readonly string[];
   /** Groups that the kind lived in before, or that people take for its own. */
   readonly formerGroups: readonly string[];
   readonly decode: (input: ObjectInput) => KubernetesObject | undefined;
 }
 
-export const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
+/** By name; of kinds that share one, each has its group. */
+const KINDS: ReadonlyMap<string, readonly Kind[]> = groupByName([
   ["Namespace", core(decodeNamespaceObject)],
   ["Node", core(decodeNode)],
   ["Pod", core(decodePod)],
@@ -37,10 +57,58 @@ export const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
     "NetworkPolicy",
     kind("networking.k8s.io/v1", ["networking.k8s.io", "extensions", "", "apps"], decodeNetworkPolicy),
   ],
+  ["NetworkPolicy", calico(decodeCalicoNetworkPolicy)],
+  ["GlobalNetworkPolicy", calico(decodeGlobalNetworkPolicy)],
+  ["StagedNetworkPolicy", calico(decodeStagedNetworkPolicy)],
+  ["StagedGlobalNetworkPolicy", calico(decodeStagedGlobalNetworkPolicy)],
+  ["StagedKubernetesNetworkPolicy", calico(decodeStagedKubernetesNetworkPolicy)],
+  ["Tier", calico(decodeTier)],
+  ["NetworkSet", calico(decodeNetworkSet)],
+  ["GlobalNetworkSet", calico(decodeGlobalNetworkSet)],
+  ["HostEndpoint", calico(decodeHostEndpoint)],
+  ["Profile", calico(decodeProfile)],
+  ["WorkloadEndpoint", calico(decodeWorkloadEndpoint)],
+  ["IPPool", calico(decodeIpPool)],
+  ["ClusterNetworkPolicy", policyApi("v1alpha2", decodeClusterNetworkPolicy)],
+  ["AdminNetworkPolicy", policyApi("v1alpha1", decodeAdminNetworkPolicy)],
+  ["BaselineAdminNetworkPolicy", policyApi("v1alpha1", decodeBaselineAdminNetworkPolicy)],
 ]);
 
+function groupByName(entries: readonly (readonly [string, Kind])[]): ReadonlyMap<string, readonly Kind[]> {
+  const kinds = new Map<string, Kind[]>();
+  for (const [name, one] of entries) kinds.set(name, [...(kinds.get(name) ?? []), one]);
+  return kinds;
+}
+
 function kind(apiVersion: string, formerGroups: readonly string[], decode: Kind["decode"]): Kind {
-  return { apiVersion, formerGroups, decode };
+  return { apiVersion, sameVersions: [], formerGroups, decode };
+}
+
+/** The API, and the form in which it is stored in a cluster, which kubectl shows where no API server of Calico runs. */
+function calico(decode: Kind["decode"]): Kind {
+  return {
+    apiVersion: "projectcalico.org/v3",
+    sameVersions: ["crd.projectcalico.org/v1"],
+    formerGroups: ["projectcalico.org", "crd.projectcalico.org"],
+    decode,
+  };
+}
+
+function policyApi(version: string, decode: Kind["decode"]): Kind {
+  return kind(`policy.networking.k8s.io/${version}`, ["policy.networking.k8s.io"], decode);
+}
+
+/** @returns the kind that an object is of, also where its version is not one that is written today */
+export function findKind(name: string, apiVersion: string): Kind | undefined {
+  const namesakes = KINDS.get(name) ?? [];
+  return (
+    namesakes.find((one) => isVersionOf(one, apiVersion)) ??
+    namesakes.find(({ formerGroups }) => formerGroups.includes(groupOf(apiVersion)))
+  );
+}
+
+export function isVersionOf(one: Kind, apiVersion: string): boolean {
+  return one.apiVersion === apiVersion || one.sameVersions.includes(apiVersion);
 }
 
 function core(decode: Kind["decode"]): Kind {
@@ -56,6 +124,17 @@ export function groupOf(apiVersion: string): string {
   return slash < 0 ? "" : apiVersion.slice(0, slash);
 }
 
+/** With those of Calico's commercial editions, which are no slips of the pen. */
+const CALICO: readonly string[] = words(`
+  AlertException AuthenticationReview AuthorizationReview BFDConfiguration BGPConfiguration BGPFilter BGPPeer
+  BlockAffinity CalicoNodeStatus ClusterInformation DeepPacketInspection EgressGatewayPolicy ExternalNetwork
+  FelixConfiguration GlobalAlert GlobalAlertTemplate GlobalNetworkPolicy GlobalNetworkSet GlobalReport GlobalReportType
+  GlobalThreatFeed HostEndpoint IPAMBlock IPAMConfig IPAMConfiguration IPAMHandle IPPool IPReservation
+  KubeControllersConfiguration LicenseKey LiveMigration ManagedCluster NetworkPolicy NetworkSet Node PacketCapture
+  PolicyRecommendationScope PolicyRecommendationStatus Profile RemoteClusterConfiguration SecurityEventWebhook
+  StagedGlobalNetworkPolicy StagedKubernetesNetworkPolicy StagedNetworkPolicy Tier UISettings UISettingsGroup
+  WorkloadEndpoint`);
+
 /** All kinds of the versions that we know whole, so that a misspelt kind is told from one that does not bear on policy. */
 const SERVED: Readonly<Record<string, readonly string[]>> = {
   v1: words(`Binding ComponentStatus ConfigMap Endpoints Event LimitRange List Namespace Node PersistentVolume
@@ -64,6 +143,10 @@ const SERVED: Readonly<Record<string, readonly string[]>> = {
   "batch/v1": words("CronJob Job"),
   "discovery.k8s.io/v1": words("EndpointSlice"),
   "networking.k8s.io/v1": words("IPAddress Ingress IngressClass NetworkPolicy ServiceCIDR"),
+  "projectcalico.org/v3": CALICO,
+  "crd.projectcalico.org/v1": CALICO,
+  "policy.networking.k8s.io/v1alpha1": words("AdminNetworkPolicy BaselineAdminNetworkPolicy"),
+  "policy.networking.k8s.io/v1alpha2": words("ClusterNetworkPolicy"),
   [TEST_API_VERSION]: [TEST_KIND],
 };
 
@@ -76,14 +159,7 @@ export function servedKinds(apiVersion: string): readonly string[] | undefined {
   return Object.hasOwn(SERVED, apiVersion) ? SERVED[apiVersion] : undefined;
 }
 
-const CALICO_KINDS: ReadonlySet<string> = new Set(
-  words(`GlobalNetworkSet HostEndpoint NetworkSet Profile StagedGlobalNetworkPolicy StagedKubernetesNetworkPolicy
-    StagedNetworkPolicy Tier`),
-);
-
 /** Whether an object of a kind that is not read says who may talk to whom, so that leaving it out must be said. */
 export function bearsOnPolicy(apiVersion: string, name: string): boolean {
-  const group = groupOf(apiVersion);
-  if (group.endsWith("projectcalico.org") && CALICO_KINDS.has(name)) return true;
-  return name.endsWith("NetworkPolicy") || group === "policy.networking.k8s.io";
+  return name.endsWith("NetworkPolicy") || groupOf(apiVersion) === "policy.networking.k8s.io";
 }

@@ -8,6 +8,8 @@ export interface Finding {
   readonly path: string;
   readonly message: string;
   readonly hint?: string | undefined;
+  /** A place inside the text at `path`, from 0. */
+  readonly offset?: number;
 }
 
 export interface ReportOptions {
@@ -40,8 +42,8 @@ export class Report {
   }
 
   /** The position is looked up here: only what is reported pays for it. */
-  add(severity: Severity, { code, path, message, hint }: Finding): void {
-    const position = this.source.locate(path);
+  add(severity: Severity, { code, path, message, hint, offset }: Finding): void {
+    const position = this.source.locate(path, offset);
     this.issues.push({
       code,
       severity,

@@ -37,7 +37,8 @@ function decodeException(cursor: Cursor, outer: Cidr): Cidr | typeof BAD {
   return inner;
 }
 
-function decodeCidr(cursor: Cursor): Cidr | typeof BAD {
+/** As the API server takes it: what is beyond the prefix is masked, with a warning. */
+export function decodeCidr(cursor: Cursor): Cidr | typeof BAD {
   const text = cursor.string();
   if (text === BAD || text === undefined) return BAD;
   const parsed = parseCidr(text);

@@ -371,3 +371,19 @@ test.each([
 ])("%s has a misspelt field that makes nothing wider", (spec) => {
   expect(decode(spec).issues).toHaveLength(1);
 });
+
+test.each([
+  ["matchLabels: {app: no good}", { ingress: true, egress: true }],
+  ["matchExpressions: [{key: a, operator: is}]", { ingress: true, egress: true }],
+])(
+  "where %s cannot be read, all pods are isolated and nothing is allowed to them",
+  (selector, policyTypes) => {
+    const { policy } = decode(`{podSelector: {${selector}}, ingress: [{}], egress: [{}]}`);
+    expect(policy.spec).toEqual({ podSelector: { requirements: [] }, policyTypes, ingress: [], egress: [] });
+  },
+);
+
+test("where the subject cannot be read, the directions are those that are declared", () => {
+  const { policy } = decode("{podSelector: 5, policyTypes: [Egress], egress: [{}]}");
+  expect(policy.spec).toMatchObject({ policyTypes: { ingress: false, egress: true }, egress: [] });
+});

@@ -44,23 +44,26 @@ const MAX_POLICY_TYPES = 2;
 export function decodeNetworkPolicy(input: ObjectInput): NetworkPolicy {
   const { head } = decodeMetadata(input, { scope: "namespaced" });
   input.root.reportUnknown(OBJECT);
-  const fields = input.root.at("spec").fields(SPEC);
-  return { kind: "NetworkPolicy", ...head, spec: decodeSpec(fields) };
+  return { kind: "NetworkPolicy", ...head, spec: decodeNetworkPolicySpec(input.root.at("spec"), []) };
 }
 
-function decodeSpec(fields: Fields | undefined | typeof BAD): NetworkPolicySpec {
+/** @param more - fields that another kind's spec has besides */
+export function decodeNetworkPolicySpec(cursor: Cursor, more: readonly string[]): NetworkPolicySpec {
+  const fields = cursor.fields(new Set([...SPEC, ...more]));
   if (fields === BAD) {
     return { podSelector: ALL, policyTypes: { ingress: true, egress: true }, ingress: [], egress: [] };
   }
   if (fields === undefined) {
     return { podSelector: ALL, policyTypes: { ingress: true, egress: false }, ingress: [], egress: [] };
   }
-  return {
-    podSelector: orElse(decodeLabelSelector(fields.at("podSelector")), ALL),
-    policyTypes: decodePolicyTypes(fields),
-    ingress: decodeRules(fields.at("ingress"), "ingress"),
-    egress: decodeRules(fields.at("egress"), "egress"),
-  };
+  const podSelector = decodeLabelSelector(fields.at("podSelector"));
+  const policyTypes = decodePolicyTypes(fields);
+  // Read in any case, so that everything wrong with them is told at once.
+  const ingress = decodeRules(fields.at("ingress"), "ingress");
+  const egress = decodeRules(fields.at("egress"), "egress");
+  // Rules add up over policies: for pods that another policy isolates, these would open what nobody meant to open.
+  if (podSelector === BAD) return { podSelector: ALL, policyTypes, ingress: [], egress: [] };
+  return { podSelector: podSelector ?? ALL, policyTypes, ingress, egress };
 }
 
 /**

@@ -12,8 +12,9 @@ export interface NetworkPolicy extends ObjectHead {
 }
 
 /**
- * What could be read of the spec. Fails closed: where the subject could not be read, `podSelector` is `all`; where the
- * directions could not be read, both are governed; a rule that could not be read is left out (rules only allow).
+ * What could be read of the spec. Fails closed: where the subject could not be read, `podSelector` selects all
+ * and there are no rules; where the directions could not be read, both are governed; a rule that could not be read is
+ * left out (rules only allow).
  */
 export interface NetworkPolicySpec {
   readonly podSelector: LabelSelector;

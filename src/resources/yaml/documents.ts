@@ -178,9 +178,9 @@ class DocumentSource implements Source {
     return this.#index.position(this.#span.start + offset);
   }
 
-  locate(path: string): Position | undefined {
+  locate(path: string, inside?: number): Position | undefined {
     this.#tree ??= parseTree(this.text());
-    const offset = this.#tree.locate(parsePath(path));
+    const offset = this.#tree.locate(parsePath(path), inside);
     return this.position(offset ?? 0);
   }
 }

@@ -3,6 +3,7 @@
  * values come from one parser and cannot disagree.
  */
 import { EVENT_ID, type Event, getScalarValue, type ScalarEvent } from "js-yaml";
+import { locateInScalar } from "./locate-in-scalar.ts";
 import { resolvePlain } from "./scalars.ts";
 
 /** A document's events, with what it takes to step over a node and to follow an alias without searching. */
@@ -42,19 +43,25 @@ export class EventTree {
   }
 
   /**
+   * @param inside - a place in the text of the scalar that the path leads to
    * @returns offset of the path's last key or item in the document's text, or of its nearest parent that is there;
-   *   undefined for a document without content
+   *   with `inside`, of that place in the scalar itself; undefined for a document without content
    */
-  locate(segments: readonly string[]): number | undefined {
+  locate(segments: readonly string[], inside?: number): number | undefined {
     let node = 1;
     let found = this.#offset(node);
     for (const segment of segments) {
       const child = this.#child(node, segment);
-      if (!child) break;
+      if (!child) return found;
       node = child.node;
       found = child.offset ?? found;
     }
-    return found;
+    return inside === undefined ? found : (this.#inside(node, inside) ?? found);
+  }
+
+  #inside(start: number, inside: number): number | undefined {
+    const event = this.#events[this.#target.get(start) ?? start];
+    return event?.type === EVENT_ID.SCALAR ? locateInScalar(this.#text, event, inside) : undefined;
   }
 
   #child(start: number, segment: string): { node: number; offset: number | undefined } | undefined {

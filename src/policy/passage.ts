@@ -160,10 +160,17 @@ function replies(
   const names = stagesOf(local, direction);
   const asReply = (verdicts: readonly HostVerdict[]): HostVerdict[] =>
     verdicts.map((verdict) => ({ ...verdict, reply: true }));
-  if (untracked) return asReply([...stages(host, reply, direction, names, court), ...atPod()]);
+  if (untracked) return asReply([...fromPod(), ...stages(host, reply, direction, names, court), ...atPod()]);
   if (!names.includes("untracked")) return [];
   const seen = asReply(stages(host, reply, direction, ["untracked"], court));
   return seen.some(({ allowed }) => allowed) ? [...seen, ...asReply(atPod())] : seen;
+
+  /** And a new one that enters the node by the pod's interface. */
+  function fromPod(): HostVerdict[] {
+    if (local.kind !== "endpoint" || direction !== "egress") return [];
+    const wildcard = court.wildcard(local.endpoint.node);
+    return wildcard ? stages(wildcard, reply, "ingress", ["pre-dnat"], court) : [];
+  }
 
   /** A reply that belongs to no connection is a new one to the pod. */
   function atPod(): HostVerdict[] {

@@ -28,9 +28,13 @@ function shapesDiffer(actual: NftTable, wanted: NftTable): boolean {
   };
   const chainDiffers = (chain: NftChain): boolean => {
     const known = actual.chains.get(chain.name);
-    return known !== undefined && JSON.stringify(known.hook ?? null) !== JSON.stringify(chain.hook ?? null);
+    return known !== undefined && hookText(known) !== hookText(chain);
   };
   return [...wanted.sets.values()].some(setDiffers) || [...wanted.chains.values()].some(chainDiffers);
+}
+
+function hookText({ hook }: NftChain): string {
+  return hook ? `${hook.type} ${hook.hook} ${hook.priority} ${hook.policy}` : "";
 }
 
 function shapeOf(set: NftSet): string {

@@ -3,7 +3,8 @@ import { andNotInto, emptyWords, fullWords, orInto, setBit, type Words } from ".
 import { type Cidr, cidrContains, type Family, formatCidr } from "../base/ip.ts";
 import type { PolicyGraph } from "../calc/graph.ts";
 import type { DirectionProgram, SelectorState } from "../calc/types.ts";
-import type { Direction } from "../policy/model.ts";
+import { addressesOf } from "../calc/verdict.ts";
+import type { Direction, NetworkSet } from "../policy/model.ts";
 import { type Unit, unitsOf } from "./units.ts";
 
 /** Units and sets of units that do not depend on the packet. Valid until the graph changes. */
@@ -36,9 +37,16 @@ export class PairSpace {
     for (const identity of selector.members) {
       for (const index of this.#unitsOfIdentity.get(identity) ?? []) setBit(words, index);
     }
-    for (const set of selector.networkSets) orInto(words, this.inAny(set.nets));
+    for (const set of selector.networkSets) this.#addSet(words, set);
     this.#selectors.set(selector, words);
     return words;
+  }
+
+  /** Cost: units × log of the set's CIDRs. */
+  #addSet(words: Words, set: NetworkSet): void {
+    const addresses = addressesOf(set);
+    for (const [index, { address }] of this.units.entries())
+      if (addresses.has({ family: this.#family, bits: address })) setBit(words, index);
   }
 
   inAny(nets: readonly Cidr[]): Words {

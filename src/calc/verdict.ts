@@ -5,10 +5,10 @@
  * Cost of one verdict: the rules of the two endpoints' own policies; nothing that grows with the cluster.
  */
 
+import { CidrSet } from "../base/cidr-set.ts";
 import { unreachable } from "../base/errors.ts";
-import { cidrContains } from "../base/ip.ts";
 import { matchesPacket, matchPorts, netsMatch } from "../policy/evaluate.ts";
-import type { Direction, Flow, NamedPort, Party, PortMatch } from "../policy/model.ts";
+import type { Direction, Flow, NamedPort, NetworkSet, Party, PortMatch } from "../policy/model.ts";
 import { judge, type Point } from "../policy/passage.ts";
 import type { DirectionVerdict, RuleMatch, Verdict } from "../policy/verdict.ts";
 import type { PolicyGraph } from "./graph.ts";
@@ -165,8 +165,17 @@ function portsOf(identities: readonly Identity[]): readonly NamedPort[] {
 
 function covers(selector: SelectorState, party: Party, identities: readonly Identity[]): boolean {
   if (identities.some((identity) => selector.members.has(identity))) return true;
-  for (const set of selector.networkSets) {
-    if (set.nets.some((net) => cidrContains(net, party.address))) return true;
-  }
+  for (const set of selector.networkSets) if (addressesOf(set).has(party.address)) return true;
   return false;
+}
+
+/** A network set may hold a hundred thousand CIDRs: they are sorted once, when first asked. */
+const addresses = new WeakMap<NetworkSet, CidrSet>();
+
+export function addressesOf(set: NetworkSet): CidrSet {
+  const known = addresses.get(set);
+  if (known) return known;
+  const made = new CidrSet(set.nets);
+  addresses.set(set, made);
+  return made;
 }

@@ -152,7 +152,7 @@ export class NodeSets {
     const set = must(this.#editor.table.sets.get(name), `set ${name}`);
     const keep = new Set(wanted);
     for (const key of [...set.elements.keys()]) if (!keep.has(key)) this.#editor.deleteElement(name, key);
-    for (const key of wanted) this.#editor.addElement(name, key);
+    for (const key of wanted) if (!set.elements.has(key)) this.#editor.addElement(name, key);
   }
 
   dropUnused(): void {

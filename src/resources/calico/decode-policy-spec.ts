@@ -67,11 +67,14 @@ function decodeShared(
   const selector = decodeSelector(fields.at("selector"));
   const serviceAccountSelector = decodeSelector(fields.at("serviceAccountSelector"));
   const tier = decodeTierName(fields.at("tier"));
+  const order = fields
+    .at("order")
+    .finiteNumber("what the policy denies goes first, what it allows is left out");
   decodeHints(fields.at("performanceHints"));
   const { namespace } = place;
   const spec: CalicoPolicySpec = {
     tier: orElse(tier, DEFAULT_TIER),
-    order: decodeOrder(fields.at("order")),
+    order: order === BAD ? Number.NEGATIVE_INFINITY : (order ?? Number.POSITIVE_INFINITY),
     ...(selector === BAD || !selector ? {} : { selector }),
     ...(serviceAccountSelector === BAD || !serviceAccountSelector ? {} : { serviceAccountSelector }),
     types: decodeTypes(fields),
@@ -80,8 +83,8 @@ function decodeShared(
   };
   const isSubjectRead = selector !== BAD && serviceAccountSelector !== BAD;
   if (!isSubjectRead) return { spec: governAll(spec), isSubjectRead };
-  // In a tier that cannot be read, an Allow might come before a Deny that was to go first.
-  return { spec: tier === BAD ? denyAtMost(spec) : spec, isSubjectRead };
+  // At a place that cannot be read, an Allow might come before a Deny that was to go first, and a Deny too late.
+  return { spec: tier === BAD || order === BAD ? denyAtMost(spec) : spec, isSubjectRead };
 }
 
 /** What is no tier's name is kept: a tier of that name does not exist, and whoever knows all tiers says so. */
@@ -90,11 +93,6 @@ function decodeTierName(cursor: Cursor): Reading<string> {
   if (tier === BAD || tier === undefined || tier === "") return tier === "" ? undefined : tier;
   for (const problem of checkDnsLabel(tier)) cursor.invalid("invalid-name", problem);
   return tier;
-}
-
-/** @returns Infinity for an order that is left out or cannot be read: the policy goes last */
-export function decodeOrder(cursor: Cursor): number {
-  return orElse(cursor.finiteNumber("it is taken as left out: last"), Number.POSITIVE_INFINITY);
 }
 
 /**

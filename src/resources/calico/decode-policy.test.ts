@@ -95,11 +95,12 @@ test("a misspelt direction is told, and what the policy says without it", () => 
 });
 
 test.each([".nan", ".inf", "-.inf", "first", "'100'", "[1]"])(
-  "the order %s is told, and the policy goes last",
+  "the order %s is told, and what the policy denies goes first",
   (order) => {
-    const { policy, issues } = namespaced(`{order: ${order}}`);
+    const { policy, issues } = namespaced(`{order: ${order}, ingress: [${ALLOW}, {action: Deny}]}`);
     expect(issues).toEqual(["invalid-type spec.order"]);
-    expect(policy.spec.order).toBe(Number.POSITIVE_INFINITY);
+    expect(policy.spec.order).toBe(Number.NEGATIVE_INFINITY);
+    expect(policy.spec.ingress.map(({ action }) => action)).toEqual(["Deny"]);
   },
 );
 

@@ -2,7 +2,6 @@
 import { fieldNames, orAbsent, orElse } from "../decode/cursor.ts";
 import { decodeMetadata, type ObjectInput } from "../decode/metadata.ts";
 import { checkDnsLabel } from "../decode/names.ts";
-import { decodeOrder } from "./decode-policy-spec.ts";
 import type { CalicoTier } from "./types.ts";
 
 const OBJECT: ReadonlySet<string> = fieldNames("apiVersion kind metadata spec status");
@@ -13,7 +12,10 @@ export function decodeTier(input: ObjectInput): CalicoTier | undefined {
   const { head, isNamed } = decodeMetadata(input, { scope: "cluster", name: checkDnsLabel });
   input.root.reportUnknown(OBJECT);
   const spec = orAbsent(input.root.at("spec").fields(SPEC));
-  const order = spec ? decodeOrder(spec.at("order")) : Number.POSITIVE_INFINITY;
+  const order = orElse(
+    spec?.at("order").finiteNumber("it is taken as left out: last"),
+    Number.POSITIVE_INFINITY,
+  );
   const defaultAction = spec ? orElse(spec.at("defaultAction").oneOf(["Deny", "Pass"]), "Deny") : "Deny";
   return isNamed ? { kind: "Tier", ...head, order, defaultAction } : undefined;
 }

@@ -2,7 +2,7 @@
 
 import { PolicyGraph } from "../src/calc/graph.ts";
 import { fromNetworkPolicy } from "../src/policy/from-network-policy.ts";
-import type { Endpoint, Policy } from "../src/policy/model.ts";
+import type { Endpoint, Policy, Tier } from "../src/policy/model.ts";
 import { OPEN_PROFILE, PROTOCOL } from "../src/policy/model.ts";
 import type {
   LabelSelector,
@@ -28,6 +28,8 @@ export interface BenchCluster {
   readonly namespaces: ReadonlyMap<string, Readonly<Record<string, string>>>;
   readonly endpoints: readonly Endpoint[];
   readonly policies: readonly Policy[];
+  /** Besides the built-in ones; none where left out. */
+  readonly tiers?: readonly Tier[];
 }
 
 /**
@@ -140,8 +142,9 @@ function benchPolicy(
   });
 }
 
-export function load({ namespaces, endpoints, policies }: BenchCluster): PolicyGraph {
+export function load({ namespaces, endpoints, policies, tiers = [] }: BenchCluster): PolicyGraph {
   const graph = new PolicyGraph();
+  for (const tier of tiers) graph.setTier(tier.name, tier);
   for (const [name, labels] of namespaces) graph.setNamespace(name, labels);
   for (const policy of policies) graph.setPolicy(policy.id, policy);
   for (const endpoint of endpoints) graph.setEndpoint(endpoint.id, endpoint);

@@ -8,6 +8,7 @@ import type { Flow } from "../src/policy/model.ts";
 import { Random } from "../test/support/random.ts";
 import { BENCH_PORTS, type BenchCluster, benchCluster, load, type Shape, TCP } from "./clusters.ts";
 import type { Print } from "./row.ts";
+import { benchTiers } from "./tiers.ts";
 
 const SMALL: Shape = { pods: 10_000, policies: 20_000, namespaces: 500, replicas: 5 };
 const LARGE: Shape = { pods: 100_000, policies: 10_000, namespaces: 1_000, replicas: 10 };
@@ -166,5 +167,14 @@ export async function run(print: Print): Promise<void> {
   const largeGraph = allPairsRows("100,000 pods × 10,000 policies", large, "under 2 s, 500 MB", print);
   changeRows("100,000 × 10,000", large, largeGraph, print);
   verdictRow("100,000 × 10,000", large, largeGraph, print);
+  const tiered = benchTiers({ pods: 100_000, namespaces: 1_000, replicas: 10 }, 2_000);
+  const tieredGraph = allPairsRows(
+    "100,000 pods × 5 tiers of 2,000 Calico policies",
+    tiered,
+    "none set",
+    print,
+  );
+  changeRows("5 tiers × 2,000", tiered, tieredGraph, print);
+  verdictRow("5 tiers × 2,000", tiered, tieredGraph, print);
   await Promise.resolve();
 }

@@ -11,12 +11,14 @@
 import {
   andInto,
   andNotInto,
+  countBits,
   eachBit,
   emptyWords,
   hasBit,
   isEmpty,
   orInto,
   setBit,
+  unsetBit,
   type Words,
 } from "../base/bitset.ts";
 import type { Family } from "../base/ip.ts";
@@ -80,10 +82,11 @@ export function eachRow(
   }
 }
 
-/** Who may open what, for the sources of one egress program. */
+/** Who may open what, for the sources of one egress program: told by what is fewer, the opened or the closed. */
 interface EgressGroup {
   readonly sources: number[];
-  readonly opens: Words;
+  readonly kind: "opens" | "closes";
+  readonly destinations: Words;
 }
 
 /** A program asked for one unit, on one side of the connection; it says which units may be on the other. */
@@ -100,6 +103,13 @@ interface Walk extends Asked {
   readonly allowed: Words;
 }
 
+/** How far some tiers have come, for every unit at once. */
+interface Prefix {
+  readonly tiers: number;
+  readonly allowed: Words;
+  readonly undecided: Words;
+}
+
 class Solver {
   readonly #graph: PolicyGraph;
   readonly #kind: PacketKind;
@@ -107,10 +117,11 @@ class Solver {
   readonly #ingress = new Map<string, Words>();
   /** Destinations that have the port asked about at all. */
   readonly #askable: Words;
-  /** Sources that may open everything. */
+  /** Sources that may open everything, and those of groups that tell what they close. */
   readonly #open: Words;
   readonly #groups: EgressGroup[] = [];
   readonly #hosts: HostSpace;
+  readonly #prefixes = new Map<string, Prefix>();
 
   constructor(graph: PolicyGraph, kind: PacketKind, space: PairSpace) {
     this.#graph = graph;
@@ -125,14 +136,15 @@ class Solver {
   /** Rows of the destinations from `first` up to but not including `end`. Each is told once, and written over later. */
   block(first: number, end: number, visit: (destination: number, sources: Words) => void): void {
     const columns: (Words | undefined)[] = Array.from({ length: end - first }, () => undefined);
-    for (const { sources, opens } of this.#groups) {
-      this.#eachInRange(opens, first, end, (destination) => {
+    for (const { sources, kind, destinations } of this.#groups) {
+      const mark = kind === "opens" ? setBit : unsetBit;
+      this.#eachInRange(destinations, first, end, (destination) => {
         let column = columns[destination - first];
         if (!column) {
           column = this.#space.scratch(destination - first, this.#open);
           columns[destination - first] = column;
         }
-        for (const source of sources) setBit(column, source);
+        for (const source of sources) mark(column, source);
       });
     }
     for (let destination = first; destination < end; destination++) {
@@ -170,7 +182,13 @@ class Solver {
       const source = sources[0] ?? 0;
       const opens = this.#opened(this.#graph.programOf(unit.identity).egress, source);
       if (this.#hosts.concern(source)) this.#limitLeaving(opens, source);
-      if (!isEmpty(opens)) this.#groups.push({ sources, opens });
+      if (countBits(opens) * 2 <= this.#space.units.length) {
+        if (!isEmpty(opens)) this.#groups.push({ sources, kind: "opens", destinations: opens });
+        continue;
+      }
+      for (const member of sources) setBit(this.#open, member);
+      const closed = this.#space.without(opens);
+      if (!isEmpty(closed)) this.#groups.push({ sources, kind: "closes", destinations: closed });
     }
   }
 
@@ -192,10 +210,7 @@ class Solver {
     if (!unit) return this.#space.all;
     const program = this.#graph.programOf(unit.identity).ingress;
     if (program.key === "") return this.#space.all;
-    const ports = unit.identity.sample.ports
-      .map(({ name, protocol, port }) => `${name}/${protocol}/${port}`)
-      .join(",");
-    const key = `${program.key} ${ports} ${this.#space.ownSideMatters(program, "ingress") ? destination : ""}`;
+    const key = `${program.key} ${this.#portsText(destination)} ${this.#space.ownSideMatters(program, "ingress") ? destination : ""}`;
     const known = this.#ingress.get(key);
     if (known) return known;
     const admitted = this.#solve(program, { direction: "ingress", own: "destination", subject: destination });
@@ -246,8 +261,10 @@ class Solver {
   /** Adds to `allowed` what tiers and profiles allow of `first`. @returns what they leave undecided */
   #walk(program: DirectionProgram, asked: Asked, first: Words, allowed: Words): Words {
     const { direction } = asked;
-    let undecided = first;
-    for (const tier of program.tiers) {
+    const shared = first === this.#space.all ? this.#sharedPrefix(program, asked) : undefined;
+    let undecided = shared?.undecided ?? first;
+    if (shared) orInto(allowed, shared.allowed);
+    for (const tier of program.tiers.slice(shared?.tiers ?? 0)) {
       // Rules that only allow, in a tier that denies the rest: their sets add up, in any order.
       const adds =
         tier.defaultAction === "deny" &&
@@ -262,10 +279,38 @@ class Solver {
       undecided = this.#walkTier(tier, { ...asked, undecided, allowed });
     }
     for (const profile of program.profiles) {
-      const tier = { tier: "", defaultAction: "pass" as const, policies: [profile] };
+      const tier = { tier: "", key: "", defaultAction: "pass" as const, policies: [profile] };
       undecided = this.#walkTier(tier, { ...asked, undecided, allowed });
     }
     return undecided;
+  }
+
+  /**
+   * What all tiers but the last come to. Cluster-wide tiers are the same for thousands of programs, which differ in the
+   * last one, where namespaces' own policies stand.
+   * @returns undefined where the answer depends on the unit that is asked
+   */
+  #sharedPrefix(program: DirectionProgram, asked: Asked): Prefix | undefined {
+    const tiers = program.tiers.length - 1;
+    const { direction, own, subject } = asked;
+    if (tiers < 1 || own !== (direction === "ingress" ? "destination" : "source")) return undefined;
+    if (this.#space.ownSideMatters(program, direction)) return undefined;
+    const keys = program.tiers.slice(0, tiers).map(({ key }) => key);
+    const key = `${direction} ${own === "destination" ? this.#portsText(subject) : ""} ${keys.join("|")}`;
+    const known = this.#prefixes.get(key);
+    if (known) return known;
+    const allowed = emptyWords(this.#space.units.length);
+    let undecided = this.#space.all;
+    for (const tier of program.tiers.slice(0, tiers))
+      undecided = this.#walkTier(tier, { ...asked, undecided, allowed });
+    const prefix = { tiers, allowed, undecided };
+    this.#prefixes.set(key, prefix);
+    return prefix;
+  }
+
+  #portsText(unit: number): string {
+    const ports = this.#space.units[unit]?.identity.sample.ports ?? [];
+    return ports.map(({ name, protocol, port }) => `${name}/${protocol}/${port}`).join(",");
   }
 
   /** Adds to `allowed` what the tier allows of `undecided`. @returns what it passes on */

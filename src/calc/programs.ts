@@ -60,8 +60,7 @@ function directionProgram(
   if (byTier.size > 0) {
     for (const { name, defaultAction } of sources.tiers) {
       const policies = byTier.get(name);
-      if (policies)
-        tiers.push({ tier: name, defaultAction: hasDefaults(stage) ? defaultAction : "pass", policies });
+      if (policies) tiers.push(tierProgram(name, hasDefaults(stage) ? defaultAction : "pass", policies));
     }
   }
   const profiles =
@@ -70,16 +69,22 @@ function directionProgram(
   return { key: programKey(tiers, profiles, profile), tiers, profiles, profile };
 }
 
+function tierProgram(
+  tier: string,
+  defaultAction: TierProgram["defaultAction"],
+  policies: readonly PolicyState[],
+): TierProgram {
+  const ids = policies.map(({ policy }) => policy.id).join(";");
+  return { tier, key: `${tier}:${defaultAction}[${ids}]`, defaultAction, policies };
+}
+
 function programKey(
   tiers: readonly TierProgram[],
   profiles: readonly PolicyState[],
   profile: DirectionProgram["profile"],
 ): string {
   if (tiers.length === 0 && profiles.length === 0 && profile !== "deny") return "";
-  const parts = tiers.map(
-    ({ tier, defaultAction, policies }) =>
-      `${tier}:${defaultAction}[${policies.map(({ policy }) => policy.id).join(";")}]`,
-  );
+  const parts = tiers.map(({ key }) => key);
   parts.push(...profiles.map(({ policy }) => policy.id));
   return `${parts.join("|")}|${profile}`;
 }

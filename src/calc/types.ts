@@ -70,6 +70,8 @@ export interface PolicyState {
 
 export interface TierProgram {
   readonly tier: string;
+  /** Equal keys mean equal behaviour. */
+  readonly key: string;
   readonly defaultAction: "deny" | "pass";
   /** In order; never empty. */
   readonly policies: readonly PolicyState[];

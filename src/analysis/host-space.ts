@@ -9,8 +9,8 @@ import type { DirectionProgram, HostProgram } from "../calc/types.ts";
 import { verdict } from "../calc/verdict.ts";
 import { FAILSAFE_PORTS } from "../policy/failsafe.ts";
 import type { Endpoint, Party } from "../policy/model.ts";
-import type { PacketKind } from "./connectivity.ts";
 import type { PairSpace } from "./pair-space.ts";
+import type { PacketKind } from "./program-solver.ts";
 
 /** What a node's interfaces ask of its pods' connections; absent where nothing. */
 export interface NodePrograms {

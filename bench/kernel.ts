@@ -1,6 +1,6 @@
 /** @module Figures of the kernel side: pods, policy changes and packets. Run it inside namespaces of its own. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { parseIp } from "../src/base/ip.ts";
+import { type Cidr, parseIp } from "../src/base/ip.ts";
 import { PolicyGraph } from "../src/calc/graph.ts";
 import { IPPROTO_TCP, MSG_DONTWAIT, MSG_NOSIGNAL, SOCK_STREAM } from "../src/linux/constants.ts";
 import { Lab } from "../src/linux/lab.ts";
@@ -10,7 +10,14 @@ import { ipOf, openSocket, resetOnClose, socketAddress } from "../src/linux/sock
 import { POD_INTERFACE_PREFIX, podInterfaceName, UPLINK } from "../src/network/interface-name.ts";
 import { planNetwork } from "../src/network/plan.ts";
 import { NodeRuleset } from "../src/nft/node-ruleset.ts";
-import { ANY_ENTITY, type Endpoint, OPEN_PROFILE, type Policy, PROTOCOL } from "../src/policy/model.ts";
+import {
+  ANY_ENTITY,
+  type Endpoint,
+  type NetworkSet,
+  OPEN_PROFILE,
+  type Policy,
+  PROTOCOL,
+} from "../src/policy/model.ts";
 import type { Selector } from "../src/policy/selector.ts";
 import { NO_SOURCE } from "../src/resources/source.ts";
 import type { Print } from "./row.ts";
@@ -368,7 +375,82 @@ async function benchPackets(print: Print): Promise<void> {
 }
 
 /** Takes about a minute. */
+const SET_SIZE = 100_000;
+
+/** Every second one nests in its neighbour, as lists of bad addresses do. */
+function badAddresses(): Cidr[] {
+  return Array.from({ length: SET_SIZE }, (_, index) => ({
+    family: 4,
+    bits: BigInt(0x0b000000 + index * 64),
+    prefix: index % 2 === 0 ? 27 : 26,
+  }));
+}
+
+/** One policy that denies a list of addresses; the list is loaded, and changed by one. */
+function networkSetRows(print: Print): void {
+  const bench = new Bench(["d/server"]);
+  try {
+    const set = (nets: readonly Cidr[]): NetworkSet => ({
+      id: SET_ID,
+      namespace: "",
+      labels: { kind: "bad" },
+      nets,
+    });
+    const nets = badAddresses();
+    bench.graph.setPolicy("GlobalNetworkPolicy bad", denyBad());
+    bench.start();
+    const load = timed(() => {
+      bench.graph.setNetworkSet(SET_ID, set(nets));
+      bench.follow();
+    });
+    const times: number[] = [];
+    for (let index = 0; index < 10; index++) {
+      const extra: Cidr = { family: 4, bits: BigInt(0x0a000000 + index), prefix: 32 };
+      for (const state of [[...nets, extra], nets]) {
+        times.push(
+          timed(() => {
+            bench.graph.setNetworkSet(SET_ID, set(state));
+            bench.follow();
+          }),
+        );
+      }
+    }
+    print({
+      what: `a NetworkSet of ${SET_SIZE.toLocaleString("en")} CIDRs, into the kernel`,
+      value: `${(load / 1000).toFixed(2)} s`,
+      aim: "none set",
+    });
+    print({
+      what: "the same, changed by one CIDR",
+      value: `p50 ${median(times).toFixed(0)} ms, worst ${Math.max(...times).toFixed(0)} ms`,
+      aim: "none set",
+    });
+  } finally {
+    bench.lab.close();
+  }
+}
+
+const SET_ID = "GlobalNetworkSet bad";
+
+function denyBad(): Policy {
+  const base = policy("bad", "server");
+  const match = {
+    source: { selector: { kind: "label", of: "endpoint", key: "kind", test: { op: "in", values: ["bad"] } } },
+    destination: ANY_ENTITY,
+  } as const;
+  const rule = { action: "deny", match, origin: base.origin } as const;
+  return { ...base, id: "GlobalNetworkPolicy bad", ingress: { governs: true, rules: [rule] } };
+}
+
+function timed(work: () => void): number {
+  const started = performance.now();
+  work();
+  return performance.now() - started;
+}
+
+/** Takes about a minute. */
 export async function run(print: Print): Promise<void> {
+  networkSetRows(print);
   benchPods(100, "-", print).lab.close();
   const large = benchPods(1_000, "under 5 s", print);
   try {

@@ -167,6 +167,7 @@ function throughService(
         protocol,
         // Nobody translates for a headless Service: the client's port is the connection's.
         destinationPort: service.address ? backend.port : port,
+        ...(service.address && { untranslated: { address: service.address, port } }),
       }),
     ),
   );

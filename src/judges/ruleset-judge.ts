@@ -3,6 +3,7 @@ import type { Cluster, ClusterChange } from "../analysis/cluster.ts";
 import { type Question, type ResolvedQuestion, resolveQuestion } from "../analysis/question.ts";
 import { POD_INTERFACE_PREFIX, podInterfaceName, UPLINK } from "../network/interface-name.ts";
 import { simulateConnection, type Topology } from "../nft/connection.ts";
+import type { DenyWith } from "../nft/compile-rule.ts";
 import { NodeRuleset } from "../nft/node-ruleset.ts";
 import type { Flow } from "../policy/model.ts";
 import type { Judge, Observation } from "./judge.ts";
@@ -13,11 +14,21 @@ export function familiesOf(cluster: Cluster): readonly (4 | 6)[] {
   return cluster.plan.podNetworks.map((network): 4 | 6 => (network.includes(":") ? 6 : 4)).sort();
 }
 
+export interface EnforcementOptions {
+  /** Whether a denied packet vanishes, which is what clients hang on, or is answered; "drop" where left out. */
+  readonly denyWith?: DenyWith;
+}
+
 export class RulesetJudge implements Judge {
   readonly name = "ruleset";
+  readonly #options: EnforcementOptions;
   #cluster: Cluster | undefined;
   readonly #rulesets = new Map<string, NodeRuleset>();
   readonly #opened = new OpenedConnections();
+
+  constructor(options: EnforcementOptions = {}) {
+    this.#options = options;
+  }
 
   follow(cluster: Cluster, change: ClusterChange): void {
     this.#cluster = cluster;
@@ -32,6 +43,7 @@ export class RulesetJudge implements Judge {
           podPrefix: POD_INTERFACE_PREFIX,
           families: familiesOf(cluster),
           uplink: UPLINK,
+          ...this.#options,
         });
       if (known) known.update(change.graph);
       else ruleset.start();
@@ -67,9 +79,11 @@ export class RulesetJudge implements Judge {
       uplink: UPLINK,
       partyAt: (address) => cluster.partyAt(address),
     };
-    const outcomes = connectionsOf(resolved).map(({ flow, pick }) =>
-      simulateConnection(topology, flow, pick),
-    );
+    const outcomes = connectionsOf(resolved).map(({ flow, pick }) => {
+      const outcome = simulateConnection(topology, flow, pick);
+      // A cluster address is nobody's: what is not translated goes nowhere.
+      return { ...outcome, allowed: outcome.allowed && (!resolved.service?.address || outcome.translated) };
+    });
     const allowed = outcomes.filter((outcome) => outcome.allowed).length;
     if (outcomes.length === 0) return { outcome: "deny", because: resolved.problem ?? "" };
     const outcome = allowed === 0 ? "deny" : allowed === outcomes.length ? "allow" : "mixed";

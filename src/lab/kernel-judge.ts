@@ -9,7 +9,7 @@ import { OpError } from "../base/errors.ts";
 import { formatIp, type Ip } from "../base/ip.ts";
 import { type Judge, type Observation, questionKey } from "../judges/judge.ts";
 import { NEVER_OPENED } from "../judges/opened.ts";
-import { familiesOf } from "../judges/ruleset-judge.ts";
+import { type EnforcementOptions, familiesOf } from "../judges/ruleset-judge.ts";
 import type { ConnectionHandle } from "../linux/flows.ts";
 import { Lab } from "../linux/lab.ts";
 import type { ListenPort } from "../linux/listeners.ts";
@@ -37,7 +37,7 @@ const PROTOCOL: Readonly<Record<Question["protocol"], ProbeProtocol>> = {
   ICMP: "icmp",
 };
 
-export interface KernelJudgeOptions {
+export interface KernelJudgeOptions extends EnforcementOptions {
   /** How tables get into the kernel: over netlink, or as text through the `nft` program, which is slower. */
   readonly through?: "netlink" | "nft";
 }
@@ -45,13 +45,16 @@ export interface KernelJudgeOptions {
 export class KernelJudge implements Judge {
   readonly name = "kernel";
   readonly #through: "netlink" | "nft";
+  readonly #enforcement: EnforcementOptions;
   #cluster: Cluster | undefined;
   #lab: Lab | undefined;
   readonly #rulesets = new Map<string, NodeRuleset>();
   readonly #connections = new Map<string, ConnectionHandle>();
 
   constructor(options: KernelJudgeOptions = {}) {
-    this.#through = options.through ?? "netlink";
+    const { through = "netlink", ...enforcement } = options;
+    this.#through = through;
+    this.#enforcement = enforcement;
   }
 
   /** Policy is in force before a new pod's interface comes up: tables first, links after. */
@@ -167,6 +170,7 @@ export class KernelJudge implements Judge {
         podPrefix: POD_INTERFACE_PREFIX,
         families: familiesOf(cluster),
         uplink: UPLINK,
+        ...this.#enforcement,
       });
       this.#applier(lab, name).apply([...ruleset.start(), ...ruleset.setServices(change.services)]);
       this.#rulesets.set(name, ruleset);

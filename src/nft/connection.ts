@@ -22,6 +22,8 @@ export interface Topology {
 
 export interface ConnectionOutcome {
   readonly allowed: boolean;
+  /** Whether a Service's address was translated on the way. */
+  readonly translated: boolean;
   /** Rules that decided, hop by hop. */
   readonly because: readonly string[];
 }
@@ -58,13 +60,15 @@ export function simulateConnection(
     destination.kind === "endpoint" &&
     source.endpoint.id === destination.endpoint.id
   ) {
-    return { allowed: true, because: ["a pod reaches itself without leaving"] };
+    return { allowed: true, translated: false, because: ["a pod reaches itself without leaving"] };
   }
   const journey = new Journey(topology, pick);
   const there = journey.travel(firstPacket(flow), source, destination);
-  if (!there.arrived || !journey.asksReplies()) return { allowed: there.arrived, because: journey.because };
+  const translated = there.packet.translated === true;
+  if (!there.arrived || !journey.asksReplies())
+    return { allowed: there.arrived, translated, because: journey.because };
   const back = journey.travel(replyTo(there.packet), there.destination, source, journey.states());
-  return { allowed: back.arrived, because: journey.because };
+  return { allowed: back.arrived, translated, because: journey.because };
 }
 
 /** Echo replies answer echo requests. */

@@ -4,6 +4,7 @@ import { formatIp } from "../base/ip.ts";
 import { formatPosition } from "../base/issue.ts";
 import { type Flow, hasPorts, type Origin, type Party, type Policy, protocolName } from "./model.ts";
 import { portText, ruleText } from "./rule-text.ts";
+import { endingRule, type PointTrace, type TierStep } from "./trace.ts";
 import type { Decision, DirectionVerdict, HostVerdict, RuleMatch, Stage, Verdict } from "./verdict.ts";
 
 export function partyName(party: Party): string {
@@ -59,7 +60,8 @@ function isHost(side: DirectionVerdict | HostVerdict): side is HostVerdict {
   return "host" in side;
 }
 
-function subjectOf(verdict: Verdict, side: DirectionVerdict | HostVerdict): string {
+/** Whom a side is about: `default/db`, `HostEndpoint eth0 (node node1, forwarded)`. */
+export function subjectOf(verdict: Verdict, side: DirectionVerdict | HostVerdict): string {
   if (isHost(side)) {
     const { host, stage, reply } = side;
     const notes = [host.kind === "host" ? `node ${host.node}` : "", STAGE[stage], reply ? "replies" : ""];
@@ -84,11 +86,20 @@ function sideLine(verdict: Verdict, side: DirectionVerdict): string {
       return side.allowed ? `${what}: no policy decides it, so it is open` : `${what}: its profile denies`;
     case "rule":
       return `${what}: ${side.allowed ? "allowed" : "denied"} by ${matchText(decision)}`;
+    case "untranslated":
+      return `${what}: ${UNTRANSLATED} by ${matchText(decision)}`;
     case "tier-default":
-      return `${what}: isolated by ${isolatingText(decision.isolating, ({ origin }) => originText(origin))}, and no rule allows it`;
+      return `${what}: isolated ${inTier(decision.tier)}by ${isolatingText(decision.isolating, ({ origin }) => originText(origin))}, and no rule allows it`;
     default:
       return unreachable(decision);
   }
+}
+
+const UNTRANSLATED = "without connection tracking a Service is not translated, and this is left untracked";
+
+/** Most have one tier alone, which goes without saying. */
+function inTier(tier: string): string {
+  return tier === "default" ? "" : `in tier ${tier} `;
 }
 
 function matchText(match: RuleMatch): string {
@@ -112,18 +123,35 @@ export function becauseLine(verdict: Verdict): string {
   return exempt ? sideLine(verdict, exempt) : "no policy governs it on either side";
 }
 
-/** Several lines for people: the answer first, then each side with its reasons and their places. */
-export function explain(verdict: Verdict): string[] {
-  const { flow } = verdict;
-  const head = `${partyName(flow.source)} → ${partyName(flow.destination)} ${packetName(flow)}: ${verdict.allowed ? "ALLOWED" : "DENIED"}`;
+/** `default/web → default/db TCP 5432: ALLOWED`. */
+export function headLine(verdict: Verdict): string {
+  const { flow, allowed } = verdict;
+  return `${partyName(flow.source)} → ${partyName(flow.destination)} ${packetName(flow)}: ${allowed ? "ALLOWED" : "DENIED"}`;
+}
+
+/**
+ * Several lines for people: the answer first, then each side with its reasons and their places.
+ * @param traces - of the verdict: where more than one tier had a say, each is told, in order
+ */
+export function explain(verdict: Verdict, traces: readonly PointTrace[] = []): string[] {
   const sides = [verdict.egress, ...verdict.hosts, verdict.ingress];
-  return [head, ...sides.flatMap((side) => sideLines(verdict, side))];
+  return [
+    headLine(verdict),
+    ...sides.flatMap((side) =>
+      sideLines(
+        verdict,
+        side,
+        traces.find((trace) => trace.side === side),
+      ),
+    ),
+  ];
 }
 
 /** As wide as `  ingress `. */
 const INDENT = 10;
 
-function sideLines(verdict: Verdict, side: DirectionVerdict): string[] {
+/** What one side says, with its reasons. */
+export function sideLines(verdict: Verdict, side: DirectionVerdict, trace?: PointTrace): string[] {
   const { decision } = side;
   const label = isHost(side)
     ? `  ${side.direction.padEnd(7)} of ${subjectOf(verdict, side)} `
@@ -131,9 +159,14 @@ function sideLines(verdict: Verdict, side: DirectionVerdict): string[] {
   const indent = " ".repeat(INDENT);
   const state = side.allowed ? "allowed" : "denied";
   const who = subjectOf(verdict, side);
-  const passed = side.passing.map(
-    (match) => `${indent}${match.rule.action === "pass" ? "passed on" : "logged"} by ${matchText(match)}`,
-  );
+  const walk = trace ? tierLines(trace).map((line) => `${indent}${line}`) : [];
+  const passed =
+    walk.length > 0
+      ? walk
+      : side.passing.map(
+          (match) =>
+            `${indent}${match.rule.action === "pass" ? "passed on" : "logged"} by ${matchText(match)}`,
+        );
   switch (decision.kind) {
     case "exempt":
       return [`${label}${state}: ${EXEMPT[decision.reason]}`];
@@ -144,9 +177,11 @@ function sideLines(verdict: Verdict, side: DirectionVerdict): string[] {
       ];
     case "rule":
       return [`${label}${state} by ${matchText(decision)}`, `${indent}${ruleText(decision.rule)}`, ...passed];
+    case "untranslated":
+      return [`${label}${state}: ${UNTRANSLATED} by ${matchText(decision)}`, ...passed];
     case "tier-default":
       return [
-        `${label}${state}: ${who} is isolated, and no rule of these allows it`,
+        `${label}${state}: ${who} is isolated${decision.tier === "default" ? "" : ` in tier ${decision.tier}`}, and no rule of these allows it`,
         ...decision.isolating.map(
           (policy) => `${indent}${originText(policy.origin)}${rulesCount(policy, side)}`,
         ),
@@ -157,10 +192,58 @@ function sideLines(verdict: Verdict, side: DirectionVerdict): string[] {
   }
 }
 
+/**
+ * Tiers in order, where the answer alone does not tell them: where several had a say, or one had none in the end.
+ * `tier platform: applies because of GlobalNetworkPolicy a (a.yaml:1:1); passed on by …`.
+ */
+function tierLines({ tiers }: PointTrace): string[] {
+  const asked = tiers.filter(({ ended }) => ended !== "skipped" && ended !== "not-asked");
+  if (asked.length < 2 && !asked.some(({ ended }) => ended === "default-pass")) return [];
+  return asked.map((step) => {
+    const because = isolatingText(
+      step.policies.map(({ policy }) => policy),
+      ({ origin }) => originText(origin),
+    );
+    return [`tier ${step.tier}: applies because of ${because}`, ...loggedTexts(step), endText(step)].join(
+      "; ",
+    );
+  });
+}
+
+function loggedTexts({ policies }: TierStep): string[] {
+  return policies.flatMap(({ rules }) =>
+    rules.flatMap(({ rule, failed }) =>
+      rule.action === "log" && failed === undefined ? [`logged by ${originText(rule.origin)}`] : [],
+    ),
+  );
+}
+
+/** How a tier ended, and by which rule. */
+function endText({ ended, policies }: TierStep): string {
+  const rule = endingRule(policies);
+  switch (ended) {
+    case "allowed":
+    case "denied":
+    case "passed":
+      return `${ended === "passed" ? "passed on" : ended} by ${rule ? originText(rule.origin) : "a rule"}`;
+    case "default-deny":
+      return "no rule decides, and its end denies";
+    case "default-pass":
+      return "no rule decides, and its end passes on";
+    case "skipped":
+    case "not-asked":
+      return "not asked";
+    default:
+      return unreachable(ended);
+  }
+}
+
 function rulesCount(policy: Policy, side: DirectionVerdict): string {
   const governed = policy[side.direction];
   const count = governed.governs ? governed.rules.length : 0;
-  return count === 0 ? ": no rules" : count === 1 ? ": 1 rule, no match" : `: ${count} rules, no match`;
+  if (count === 0) return ": no rules";
+  const logs = side.passing.some((match) => match.policy.id === policy.id && match.rule.action === "log");
+  return `: ${count} rule${count === 1 ? "" : "s"}, ${logs ? "and those that match only log" : "no match"}`;
 }
 
 // ── for programs ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -202,7 +285,7 @@ export interface VerdictData {
   })[];
 }
 
-function originData(origin: Origin): OriginData {
+export function originData(origin: Origin): OriginData {
   return { object: origin.object, path: origin.path, position: originPosition(origin) };
 }
 
@@ -212,7 +295,7 @@ function sideData(side: DirectionVerdict): SideData {
     allowed: side.allowed,
     decision: decision.kind,
     ...(decision.kind === "exempt" && { reason: decision.reason }),
-    ...(decision.kind === "rule" && {
+    ...((decision.kind === "rule" || decision.kind === "untranslated") && {
       tier: decision.policy.tier,
       rule: {
         ...originData(decision.rule.origin),

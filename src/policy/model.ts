@@ -192,4 +192,6 @@ export interface Flow {
   readonly destinationPort?: number;
   /** For ICMP and ICMPv6. */
   readonly icmp?: { readonly type: number; readonly code: number };
+  /** What the client asked for, where a Service's translation on its node led to the destination. */
+  readonly untranslated?: { readonly address: Ip; readonly port: number };
 }

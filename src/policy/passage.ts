@@ -91,16 +91,18 @@ function hostVerdicts(flow: Flow, court: Court): HostVerdict[] {
   const from = nodeOf(flow.source);
   const to = nodeOf(flow.destination);
   const verdicts: HostVerdict[] = [];
-  if (from !== undefined && flow.source.kind === "endpoint" && !isSelf(flow)) {
+  const leavesPod = flow.source.kind === "endpoint" && (flow.untranslated !== undefined || !isSelf(flow));
+  if (from !== undefined && leavesPod) {
     // A pod's own interface is one of the node's, and what comes in by any of them is asked before its translation.
     const wildcard = court.wildcard(from);
-    if (wildcard) verdicts.push(...stages(wildcard, flow, "ingress", ["pre-dnat"], court));
+    if (wildcard) verdicts.push(...stages(wildcard, beforeTranslation(flow), "ingress", ["pre-dnat"], court));
   }
   if (from === to) return verdicts;
   const out = from === undefined ? undefined : court.uplink(from);
   if (out) verdicts.push(...crossing(out, flow, flow.source, "egress", court));
   const into = to === undefined ? undefined : court.uplink(to);
-  if (into) verdicts.push(...crossing(into, flow, flow.destination, "ingress", court));
+  const { untranslated: _, ...translated } = flow;
+  if (into) verdicts.push(...crossing(into, translated, flow.destination, "ingress", court));
   return verdicts;
 }
 
@@ -140,10 +142,24 @@ function stages(
       const decision = { kind: "exempt", reason: "failsafe" } as const;
       return [{ direction, allowed: true, decision, passing: [], host, stage, reply: false }];
     }
-    const verdict = court.decide({ endpoint: host, direction, stage }, flow);
-    if (verdict) return [{ ...verdict, host, stage, reply: false }];
+    const seen = stage === "untracked" ? beforeTranslation(flow) : flow;
+    const verdict = court.decide({ endpoint: host, direction, stage }, seen);
+    if (verdict) return [{ ...withoutTracking(verdict, stage, flow), host, stage, reply: false }];
   }
   return [];
+}
+
+/** A Service is translated on the client's node, behind the stages that come before connection tracking and translation. */
+export function beforeTranslation(flow: Flow): Flow {
+  if (!flow.untranslated) return flow;
+  const { address, port } = flow.untranslated;
+  return { ...flow, destination: { kind: "outside", address }, destinationPort: port };
+}
+
+function withoutTracking(verdict: DirectionVerdict, stage: Stage, flow: Flow): DirectionVerdict {
+  if (stage !== "untracked" || !flow.untranslated || !verdict.allowed || verdict.decision.kind !== "rule")
+    return verdict;
+  return { ...verdict, allowed: false, decision: { ...verdict.decision, kind: "untranslated" } };
 }
 
 /**

@@ -47,6 +47,8 @@ export type Decision =
   /** No policy governs this direction of the endpoint, or all that do passed it on: its profile decides. */
   | { readonly kind: "profile" }
   | ({ readonly kind: "rule" } & RuleMatch)
+  /** An untracked policy allows it, and what is not tracked is not translated: it never arrives behind the Service. */
+  | ({ readonly kind: "untranslated" } & RuleMatch)
   /** Policies of the tier govern this direction, and no rule of theirs matched. */
   | { readonly kind: "tier-default"; readonly tier: string; readonly isolating: readonly Policy[] };
 

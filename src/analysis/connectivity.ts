@@ -10,6 +10,7 @@
  */
 import {
   andInto,
+  andNotInto,
   countBits,
   eachBit,
   emptyWords,
@@ -22,7 +23,7 @@ import {
 } from "../base/bitset.ts";
 import type { PolicyGraph } from "../calc/graph.ts";
 import type { DirectionProgram } from "../calc/types.ts";
-import { HostSpace } from "./host-space.ts";
+import { HostSpace, type HostStages } from "./host-space.ts";
 import { PairSpace } from "./pair-space.ts";
 import { type Asked, type PacketKind, ProgramSolver } from "./program-solver.ts";
 
@@ -85,6 +86,8 @@ class Solver {
   readonly #open: Words;
   readonly #groups: EgressGroup[] = [];
   readonly #hosts: HostSpace;
+  /** Destinations whose port is a failsafe of host endpoints. */
+  readonly #failsafe: Words;
   readonly #programs: ProgramSolver;
 
   constructor(graph: PolicyGraph, kind: PacketKind, space: PairSpace) {
@@ -93,6 +96,7 @@ class Solver {
     this.#space = space;
     this.#hosts = new HostSpace(graph, space);
     this.#programs = new ProgramSolver(kind, space);
+    this.#failsafe = this.#hosts.failsafeUnits(kind);
     this.#askable = typeof kind.port === "string" ? this.#holders(kind.port) : space.all;
     this.#open = emptyWords(space.units.length);
     this.#groupEgress();
@@ -189,32 +193,44 @@ class Solver {
 
   // ── host endpoints ────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Takes away what the interface of the source's node does not let out, and what any of its interfaces stops. */
+  /** Takes away what the interface of the source's node does not let out, and what its own link does not let in. */
   #limitLeaving(opens: Words, source: number): void {
     const asked: Asked = { direction: "egress", own: "source", subject: source };
-    const { forward, wildcardPreDnat } = this.#hosts.programs(source);
+    const { forward, links } = this.#hosts.programs(source);
     if (forward) {
       const leaving = this.#programs.solve(forward.egress, asked);
       orInto(leaving, this.#hosts.neighbours(source));
       andInto(opens, leaving);
     }
-    if (wildcardPreDnat)
-      andInto(opens, this.#programs.solve(wildcardPreDnat, { ...asked, direction: "ingress" }));
+    if (links) andInto(opens, this.#stages(links, { ...asked, direction: "ingress" }, this.#failsafe));
   }
 
-  /** The same for what comes in by the interface of the destination's node: what an early stage allows skips the later. */
+  /** The same for what comes in by the interface of the destination's node, and goes out by its own link. */
   #limitEntering(admitted: Words, destination: number): void {
     const asked: Asked = { direction: "ingress", own: "destination", subject: destination };
-    const { forward, preDnat } = this.#hosts.programs(destination);
-    if (!forward || !preDnat) return;
-    const entering = emptyWords(this.#space.units.length);
-    const spared = this.#hosts.isFailsafe(this.#kind, destination);
-    const undecided = spared
-      ? this.#space.all
-      : this.#programs.walk(preDnat, asked, this.#space.all, entering);
-    orInto(entering, this.#programs.finish(forward.ingress, asked, undecided));
-    orInto(entering, this.#hosts.neighbours(destination));
-    andInto(admitted, entering);
+    const { forward, preDnat, links } = this.#hosts.programs(destination);
+    if (forward && preDnat) {
+      const { all } = this.#space;
+      const spared = hasBit(this.#failsafe, destination) ? all : emptyWords(this.#space.units.length);
+      const entering = this.#stages({ forward, preDnat }, asked, spared);
+      orInto(entering, this.#hosts.neighbours(destination));
+      andInto(admitted, entering);
+    }
+    if (links)
+      andInto(admitted, this.#programs.solve(links.forward.egress, { ...asked, direction: "egress" }));
+  }
+
+  /**
+   * Units for which the stages before and behind translation allow what comes in: an early Allow skips the later one.
+   * @param spared - those of which the early stage is not asked
+   */
+  #stages({ forward, preDnat }: HostStages, asked: Asked, spared: Words): Words {
+    const allowed = emptyWords(this.#space.units.length);
+    const undecided = this.#programs.walk(preDnat, asked, this.#space.all, allowed).slice();
+    andNotInto(allowed, spared);
+    orInto(undecided, spared);
+    orInto(allowed, this.#programs.finish(forward.ingress, asked, undecided));
+    return allowed;
   }
 
   #holders(name: string): Words {

@@ -12,12 +12,16 @@ import type { Endpoint, Party } from "../policy/model.ts";
 import type { PairSpace } from "./pair-space.ts";
 import type { PacketKind } from "./program-solver.ts";
 
+/** The stages of what is forwarded. */
+export type HostStages = Pick<HostProgram, "forward" | "preDnat">;
+
 /** What a node's interfaces ask of its pods' connections; absent where nothing. */
 export interface NodePrograms {
   readonly forward?: HostProgram["forward"];
   readonly preDnat?: DirectionProgram;
   readonly untracked?: HostProgram["untracked"];
-  readonly wildcardPreDnat?: DirectionProgram;
+  /** Of the host endpoint of all interfaces, for the links of pods. */
+  readonly links?: HostStages;
 }
 
 const NOTHING: NodePrograms = {};
@@ -40,8 +44,8 @@ export class HostSpace {
   /** Whether an interface of the unit's node has a say in its connections. */
   concern(unit: number): boolean {
     if (this.#byNode.size === 0) return false;
-    const { forward, wildcardPreDnat } = this.programs(unit);
-    return forward !== undefined || wildcardPreDnat !== undefined;
+    const { forward, links } = this.programs(unit);
+    return forward !== undefined || links !== undefined;
   }
 
   programs(unit: number): NodePrograms {
@@ -60,9 +64,16 @@ export class HostSpace {
     return words;
   }
 
-  isFailsafe(kind: PacketKind, destination: number): boolean {
-    const port = this.#portOf(kind, destination);
-    return FAILSAFE_PORTS.ingress.some((entry) => entry.protocol === kind.protocol && entry.port === port);
+  /** Destinations whose port is a failsafe. */
+  failsafeUnits(kind: PacketKind): Words {
+    const words = emptyWords(this.#space.units.length);
+    if (this.#byNode.size === 0) return words;
+    for (const index of this.#space.units.keys()) {
+      const port = this.#portOf(kind, index);
+      if (FAILSAFE_PORTS.ingress.some((entry) => entry.protocol === kind.protocol && entry.port === port))
+        setBit(words, index);
+    }
+    return words;
   }
 
   /** Untracked policies look at replies too, which sets of sources cannot say. Cost: a verdict for each of the sources. */
@@ -91,7 +102,7 @@ export class HostSpace {
       // What untracked policies allow skips the rest, so that all of it is asked one by one.
       ...(uplink && !hasUntracked && { forward: uplink.forward, preDnat: uplink.preDnat }),
       ...(hasUntracked && { untracked: uplink.untracked }),
-      ...(wildcard && wildcard.preDnat.key !== "" && { wildcardPreDnat: wildcard.preDnat }),
+      ...(wildcard && { links: wildcard }),
     };
   }
 

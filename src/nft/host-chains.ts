@@ -26,8 +26,8 @@ export interface HostStage {
   readonly place: HostPlace;
   readonly direction: Direction;
   readonly program: DirectionProgram;
-  /** Asked of packets from pods, not from the node's way to others. */
-  readonly fromPods: boolean;
+  /** Which interfaces it is asked at: the node's way to others, or the pods' links. */
+  readonly link: "uplink" | "pods";
 }
 
 export type HostPlace = "untracked" | "pre-dnat" | "normal" | "forward";
@@ -145,16 +145,17 @@ function interfaceOf(direction: Direction): "in-interface" | "out-interface" {
 
 /** A program with a last word ends the base chain; one without comes back to it. */
 function dispatchRule(
-  { direction, program, fromPods }: HostStage,
+  { direction, program, link }: HostStage,
   { uplink, podPrefix }: HostInterfaces,
 ): NftRule {
   const field = interfaceOf(direction);
   const chain = programChain(direction, program.key);
   const to: NftVerdict = { verdict: program.profile === "none" ? "jump" : "goto", chain };
-  const link: NftStatement = fromPods
-    ? { kind: "interface-prefix", field, prefix: podPrefix }
-    : { kind: "compare", field, equal: true, value: uplink };
-  return rule(link, { kind: "verdict", to });
+  const at: NftStatement =
+    link === "pods"
+      ? { kind: "interface-prefix", field, prefix: podPrefix }
+      : { kind: "compare", field, equal: true, value: uplink };
+  return rule(at, { kind: "verdict", to });
 }
 
 /**

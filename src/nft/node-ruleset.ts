@@ -272,20 +272,19 @@ export class NodeRuleset {
       const { forward, untracked, preDnat } = uplink.host;
       for (const direction of DIRECTIONS) {
         stages.push(
-          { place: "untracked", direction, program: untracked[direction], fromPods: false },
-          { place: "normal", direction, program: uplink[direction], fromPods: false },
-          { place: "forward", direction, program: forward[direction], fromPods: false },
+          { place: "untracked", direction, program: untracked[direction], link: "uplink" },
+          { place: "normal", direction, program: uplink[direction], link: "uplink" },
+          { place: "forward", direction, program: forward[direction], link: "uplink" },
         );
       }
-      stages.push({ place: "pre-dnat", direction: "ingress", program: preDnat, fromPods: false });
+      stages.push({ place: "pre-dnat", direction: "ingress", program: preDnat, link: "uplink" });
     }
-    if (wildcard?.host)
-      stages.push({
-        place: "pre-dnat",
-        direction: "ingress",
-        program: wildcard.host.preDnat,
-        fromPods: true,
-      });
+    if (wildcard?.host) {
+      const { forward, preDnat } = wildcard.host;
+      stages.push({ place: "pre-dnat", direction: "ingress", program: preDnat, link: "pods" });
+      for (const direction of DIRECTIONS)
+        stages.push({ place: "forward", direction, program: forward[direction], link: "pods" });
+    }
     return stages;
   }
 

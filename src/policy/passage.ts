@@ -90,20 +90,37 @@ function isSelf({ source, destination }: Flow): boolean {
 function hostVerdicts(flow: Flow, court: Court): HostVerdict[] {
   const from = nodeOf(flow.source);
   const to = nodeOf(flow.destination);
-  const verdicts: HostVerdict[] = [];
-  const leavesPod = flow.source.kind === "endpoint" && (flow.untranslated !== undefined || !isSelf(flow));
-  if (from !== undefined && leavesPod) {
-    // A pod's own interface is one of the node's, and what comes in by any of them is asked before its translation.
-    const wildcard = court.wildcard(from);
-    if (wildcard) verdicts.push(...stages(wildcard, beforeTranslation(flow), "ingress", ["pre-dnat"], court));
-  }
-  if (from === to) return verdicts;
+  if (isSelf(flow) && !flow.untranslated) return [];
+  const verdicts = leavingPod(flow, court);
+  if (from === to) return [...verdicts, ...enteringPod(flow, court)];
   const out = from === undefined ? undefined : court.uplink(from);
   if (out) verdicts.push(...crossing(out, flow, flow.source, "egress", court));
   const into = to === undefined ? undefined : court.uplink(to);
   const { untranslated: _, ...translated } = flow;
   if (into) verdicts.push(...crossing(into, translated, flow.destination, "ingress", court));
-  return verdicts;
+  return [...verdicts, ...enteringPod(flow, court)];
+}
+
+/**
+ * A pod's link is one of the node's interfaces: the host endpoint of all of them is asked about what comes in by it, for
+ * what is then forwarded as well, though not for the node's own processes.
+ */
+function leavingPod(flow: Flow, court: Court): HostVerdict[] {
+  if (flow.source.kind !== "endpoint") return [];
+  const { node } = flow.source.endpoint;
+  const wildcard = court.wildcard(node);
+  if (!wildcard) return [];
+  const isForwarded = flow.destination.kind !== "node" || flow.destination.node !== node;
+  return stages(wildcard, flow, "ingress", isForwarded ? ["pre-dnat", "forward"] : ["pre-dnat"], court);
+}
+
+/** And about what is forwarded out by it. A node's own connections to its pods are not. */
+function enteringPod(flow: Flow, court: Court): HostVerdict[] {
+  if (flow.destination.kind !== "endpoint") return [];
+  const { node } = flow.destination.endpoint;
+  const wildcard = court.wildcard(node);
+  const isForwarded = flow.source.kind !== "node" || flow.source.node !== node;
+  return wildcard && isForwarded ? stages(wildcard, flow, "egress", ["forward"], court) : [];
 }
 
 /** @param local - the party on this side of the interface */
@@ -137,12 +154,12 @@ function stages(
   court: Court,
 ): HostVerdict[] {
   for (const stage of names) {
-    if (stage !== "forward" && isFailsafe(flow, direction, stage)) {
+    if (stage !== "forward" && isFailsafe(beforeTranslation(flow), direction, stage)) {
       if (stage !== "normal") continue;
       const decision = { kind: "exempt", reason: "failsafe" } as const;
       return [{ direction, allowed: true, decision, passing: [], host, stage, reply: false }];
     }
-    const seen = stage === "untracked" ? beforeTranslation(flow) : flow;
+    const seen = stage === "untracked" || stage === "pre-dnat" ? beforeTranslation(flow) : flow;
     const verdict = court.decide({ endpoint: host, direction, stage }, seen);
     if (verdict) return [{ ...withoutTracking(verdict, stage, flow), host, stage, reply: false }];
   }
@@ -181,18 +198,19 @@ function replies(
   const seen = asReply(stages(host, reply, direction, ["untracked"], court));
   return seen.some(({ allowed }) => allowed) ? [...seen, ...asReply(atPod())] : seen;
 
-  /** And a new one that enters the node by the pod's interface. */
+  /** A reply that belongs to no connection is a new one to the pod, and to the pod's link. */
   function fromPod(): HostVerdict[] {
-    if (local.kind !== "endpoint" || direction !== "egress") return [];
-    const wildcard = court.wildcard(local.endpoint.node);
-    return wildcard ? stages(wildcard, reply, "ingress", ["pre-dnat"], court) : [];
+    return direction === "egress" ? leavingPod(reply, court) : [];
   }
 
-  /** A reply that belongs to no connection is a new one to the pod. */
   function atPod(): HostVerdict[] {
     if (local.kind !== "endpoint") return [];
+    const link = direction === "ingress" ? enteringPod(reply, court) : [];
     const verdict = court.decide({ endpoint: local.endpoint, direction, stage: "normal" }, reply);
-    return verdict ? [{ ...verdict, host: local.endpoint, stage: "normal", reply: true }] : [];
+    return [
+      ...link,
+      ...(verdict ? [{ ...verdict, host: local.endpoint, stage: "normal" as const, reply: true }] : []),
+    ];
   }
 }
 

@@ -28,6 +28,8 @@ export interface ConnectionOutcome {
   readonly because: readonly string[];
 }
 
+const LOOPBACK = "lo";
+
 function nodeOf(party: Party): string | undefined {
   if (party.kind === "endpoint") return party.endpoint.node;
   return party.kind === "node" ? party.node : undefined;
@@ -141,7 +143,12 @@ class Journey {
   /** One node's hooks. @param from - who on the node sent the packet; undefined: it came by the uplink */
   #cross(node: string, from: Party | undefined, { packet, destination: meant }: Arrival): Arrival {
     const isLocalProcess = from?.kind === "node";
-    const inInterface = from === undefined ? this.#topology.uplink : isLocalProcess ? "" : this.#linkOf(from);
+    const inInterface =
+      from === undefined
+        ? this.#topology.uplink
+        : from.kind === "endpoint"
+          ? this.#topology.interfaceOf(from.endpoint.id)
+          : "";
     let arrival = this.#hook(node, isLocalProcess ? "output" : "prerouting", {
       ...packet,
       inInterface,
@@ -188,11 +195,8 @@ class Journey {
     return must(this.#topology.tables.get(node), `table of ${node}`);
   }
 
-  #linkOf(party: Party): string {
-    return party.kind === "endpoint" ? this.#topology.interfaceOf(party.endpoint.id) : this.#topology.uplink;
-  }
-
   #wayTo(node: string, destination: Party): string {
-    return nodeOf(destination) === node ? this.#linkOf(destination) : this.#topology.uplink;
+    if (nodeOf(destination) !== node) return this.#topology.uplink;
+    return destination.kind === "endpoint" ? this.#topology.interfaceOf(destination.endpoint.id) : LOOPBACK;
   }
 }

@@ -326,6 +326,8 @@ class RuleReader {
         this.#limit = undefined;
         return;
       case "reject":
+        if (attributes.get(N.NFTA_REJECT_ICMP_CODE)?.readUInt8(0) !== N.NFT_REJECT_ICMPX_ADMIN_PROHIBITED)
+          foreign();
         this.statements.push({ kind: "reject" });
         return;
       case "notrack":

@@ -153,7 +153,7 @@ export const NFT_CT_STATE = 0;
 export const NFT_CT_STATUS = 2;
 export const NFT_LIMIT_PKTS = 0;
 export const NFT_REJECT_ICMPX_UNREACH = 2;
-export const NFT_REJECT_ICMPX_PORT_UNREACH = 1;
+export const NFT_REJECT_ICMPX_ADMIN_PROHIBITED = 3;
 export const NFT_NAT_DNAT = 1;
 export const NFT_NG_RANDOM = 1;
 

@@ -45,6 +45,9 @@ export function compileProgram(
     const body = tierRules(tier, direction, denyWith);
     if (!mayPass(tier, direction)) {
       rules.push(...body);
+      // Nothing comes behind a tier that denies at its end and passes nothing on.
+      if (tier.defaultAction === "deny")
+        return [...chains, { name: programChain(direction, program.key), rules }];
       continue;
     }
     const name = tierChain(direction, program.key, tier.tier);
@@ -58,7 +61,10 @@ export function compileProgram(
     rules.push(rule(verdict({ verdict: "jump", chain: policyChain(direction, policy.id) })));
   if (program.profile !== "none") {
     const end = program.profile === "allow" ? verdict({ verdict: "accept" }) : denyStatement(denyWith);
-    rules.push({ statements: [{ kind: "counter" }, end], comment: `profile ${program.profile}s` });
+    rules.push({
+      statements: [{ kind: "counter" }, end],
+      comment: `profile ${program.profile === "allow" ? "allows" : "denies"}`,
+    });
   }
   return [...chains, { name: programChain(direction, program.key), rules }];
 }

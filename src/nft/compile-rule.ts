@@ -49,9 +49,6 @@ export const PASS_MARK = 0x0100_0000;
 /** Marks what an early stage of a host endpoint allowed: its later stages let it pass. */
 export const ALLOWED_MARK = 0x0200_0000;
 
-/** Marks packets of the node's own processes, which are asked where they leave. */
-export const LOCAL_MARK = 0x0400_0000;
-
 /** How a denied packet is told of: not at all, or with an ICMP message to whoever sent it. */
 export type DenyWith = "drop" | "reject";
 

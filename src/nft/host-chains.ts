@@ -6,19 +6,20 @@
  * ```
  *  raw −300 ─► mangle −150 ─► (translation) ─► input −1           to a process of the node
  *                                          └─► forward −2 … +2    to or from a pod, around the pods' own chains
- *  output: raw −300, mark −1 ─► (translation) ─► postrouting −1   from a process of the node
+ *  output: raw −300 ─► (translation) ─► output 0                  from a process of the node
  * ```
  *
- * What an early stage allows is marked, and later stages of the interface let it pass. A process's own packets are asked
- * in postrouting, where the interface that they leave by is known even if a Service was translated.
+ * What an early stage allows is marked, and later stages of the interface let it pass. The output hook knows the interface
+ * that a packet was to leave by before it was translated: what goes to a pod of the node is told by its address.
  * @see https://docs.tigera.io/calico/latest/network-policy/hosts/
  */
+import type { Family } from "../base/ip.ts";
 import type { DirectionProgram } from "../calc/types.ts";
 import { FAILSAFE_PORTS } from "../policy/failsafe.ts";
 import { type Direction, PROTOCOL } from "../policy/model.ts";
 import { established, NEIGHBOUR_DISCOVERY_RULE, rule } from "./compile-chains.ts";
-import { ALLOWED_MARK, LOCAL_MARK, type SetNeed } from "./compile-rule.ts";
-import { BASE, portSet, programChain } from "./names.ts";
+import { ALLOWED_MARK, addressField, type SetNeed } from "./compile-rule.ts";
+import { BASE, portSet, programChain, selfSet } from "./names.ts";
 import type { NftChain, NftField, NftHook, NftRule, NftStatement, NftVerdict } from "./table.ts";
 
 /** A program at its place. */
@@ -56,17 +57,19 @@ export const HOST_SET_NEEDS: readonly SetNeed[] = Object.values(FAILSAFE_SETS).f
 const accept: NftStatement = { kind: "verdict", to: { verdict: "accept" } };
 const allowedBefore: NftRule = rule({ kind: "mark-test", mask: ALLOWED_MARK, value: ALLOWED_MARK }, accept);
 
-/** Interfaces of the node, as the chains tell them apart. */
-export interface HostInterfaces {
+/** What the chains tell packets apart by. */
+export interface HostOptions {
   readonly uplink: string;
   readonly podPrefix: string;
+  readonly families: readonly Family[];
 }
 
 /**
  * The base chains that the stages need, of which empty programs need none.
  * @param stages - at most one for each place, direction and kind of interface
  */
-export function hostBaseChains(stages: readonly HostStage[], interfaces: HostInterfaces): NftChain[] {
+export function hostBaseChains(stages: readonly HostStage[], options: HostOptions): NftChain[] {
+  const { families } = options;
   const asked = stages.filter(({ program }) => program.key !== "");
   const at = (place: HostPlace, direction: Direction): readonly HostStage[] =>
     asked.filter((stage) => stage.place === place && stage.direction === direction);
@@ -75,7 +78,7 @@ export function hostBaseChains(stages: readonly HostStage[], interfaces: HostInt
     chains.push({ name, hook: { type: "filter", policy: "accept", ...hook }, rules });
   };
   const dispatch = (stages: readonly HostStage[]): NftRule[] =>
-    stages.map((stage) => dispatchRule(stage, interfaces));
+    stages.map((stage) => dispatchRule(stage, options));
 
   const rawIn = at("untracked", "ingress");
   if (rawIn.length > 0)
@@ -110,12 +113,9 @@ export function hostBaseChains(stages: readonly HostStage[], interfaces: HostInt
   }
   const normalOut = at("normal", "egress");
   if (normalOut.length > 0) {
-    add(BASE.hostLocal, { hook: "output", priority: -1 }, [
-      rule({ kind: "mark-set", mask: LOCAL_MARK, value: LOCAL_MARK }),
-    ]);
-    add(BASE.hostOut, { hook: "postrouting", priority: -1 }, [
+    add(BASE.hostOut, { hook: "output", priority: 0 }, [
       established,
-      rule({ kind: "mark-test", mask: LOCAL_MARK, value: 0 }, accept),
+      ...toOwnPods(families),
       allowedBefore,
       NEIGHBOUR_DISCOVERY_RULE,
       ...failsafeRules("egress", false),
@@ -135,6 +135,14 @@ export function hostBaseChains(stages: readonly HostStage[], interfaces: HostInt
   return chains;
 }
 
+/** The set of pods that reach themselves holds every address of the node's pods, twice. */
+function toOwnPods(families: readonly Family[]): NftRule[] {
+  return families.map((family) => {
+    const field = addressField("destination", family);
+    return rule({ kind: "lookup", fields: [field, field], set: selfSet(family), present: true }, accept);
+  });
+}
+
 /** nftables' own names for these: raw and mangle. */
 const RAW = -300;
 const MANGLE = -150;
@@ -144,10 +152,7 @@ function interfaceOf(direction: Direction): "in-interface" | "out-interface" {
 }
 
 /** A program with a last word ends the base chain; one without comes back to it. */
-function dispatchRule(
-  { direction, program, link }: HostStage,
-  { uplink, podPrefix }: HostInterfaces,
-): NftRule {
+function dispatchRule({ direction, program, link }: HostStage, { uplink, podPrefix }: HostOptions): NftRule {
   const field = interfaceOf(direction);
   const chain = programChain(direction, program.key);
   const to: NftVerdict = { verdict: program.profile === "none" ? "jump" : "goto", chain };

@@ -62,7 +62,6 @@ export const BASE = {
   hostRawOut: "host-untracked-out",
   hostPreDnat: "host-pre-dnat",
   hostIn: "host-input",
-  hostLocal: "host-local",
   hostOut: "host-output",
   hostForwardIn: "host-forward-in",
   hostForwardOut: "host-forward-out",

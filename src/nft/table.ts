@@ -137,6 +137,7 @@ export type NftStatement =
   | { readonly kind: "counter" }
   /** To the kernel log, at most `perSecond` times a second. */
   | { readonly kind: "log"; readonly prefix: string; readonly perSecond: number }
+  /** Answered with "administratively prohibited", which no closed port says. */
   | { readonly kind: "reject" }
   | { readonly kind: "notrack" }
   /**

@@ -249,7 +249,6 @@ const PLANTED: readonly (readonly [what: string, probe: Probe, mutate: Mutate])[
   ],
   ["what comes to a host's processes is not asked about", flows, mutations.forgetChains("host-input")],
   ["what a host's processes send is not asked about", flows, mutations.forgetChains("host-output")],
-  ["what pods send through a host is asked as its own", flows, mutations.forgetLocal],
   ["pods without policy are closed", flows, mutations.denyWithoutPolicy],
   ["addresses stay in sets that their pods have left", flowsAfterChange, mutations.keepStaleElements],
   ["addresses that come to a set are forgotten", flowsAfterChange, mutations.missNewElements],

@@ -325,7 +325,7 @@ describe.skipIf(!available)("the netlink driver", () => {
         meta mark & 0x000000f0 == 0x00000010 meta mark set meta mark & 0xffffff0f | 0x00000020
         meta mark set 5
         limit rate 7/second log prefix "tortie "
-        ct status dnat th dport != 1-5 reject
+        ct status dnat th dport != 1-5 reject with icmpx admin-prohibited
       }
       chain nat { type nat hook prerouting priority -100; policy accept;
         meta l4proto tcp th dport 80 dnat ip to numgen random mod 2 map { 0 : 10.0.0.1 . 80, 1 : 10.0.0.2 . 81 }

@@ -4,6 +4,7 @@ import type { Family } from "../../src/base/ip.ts";
 import { PolicyGraph } from "../../src/calc/graph.ts";
 import { NodeRuleset } from "../../src/nft/node-ruleset.ts";
 import { type NftChain, type NftSet, type NftTable, TABLE_NAME } from "../../src/nft/table.ts";
+import { fromGlobalNetworkPolicy } from "../../src/policy/from-calico.ts";
 import { fromNetworkPolicy } from "../../src/policy/from-network-policy.ts";
 import {
   ANY_ENTITY,
@@ -16,6 +17,7 @@ import {
   type Rule,
 } from "../../src/policy/model.ts";
 import type { ServiceMapping } from "../../src/policy/services.ts";
+import { NO_FACTS } from "../../src/policy/translation.ts";
 import { decodeTexts } from "../../src/resources/load.ts";
 import { NO_SOURCE } from "../../src/resources/source.ts";
 import { cidr, ip } from "./random-cluster.ts";
@@ -45,14 +47,29 @@ const DB = pod("db", { app: "db" }, ["192.168.0.1", "fd00:10:244::1"]);
 const API = pod("api", { app: "api" }, ["192.168.0.2", "fd00:10:244::2"]);
 const WEB = pod("web", { app: "web" }, ["192.168.0.3"]);
 
+/** A node's interface without a profile: closed, until a policy opens it. */
+const HOST: Endpoint = {
+  id: "HostEndpoint n-eth0",
+  kind: "host",
+  interfaceName: "eth0",
+  namespace: "",
+  labels: { role: "node" },
+  serviceAccount: "",
+  node: "n",
+  addresses: [],
+  ports: [],
+  profile: { ingress: "deny", egress: "deny" },
+};
+
 interface Scene {
   readonly pods: readonly Endpoint[];
   readonly policies?: readonly Policy[];
   readonly services?: readonly ServiceMapping[];
   readonly families?: readonly Family[];
+  readonly denyWith?: "drop" | "reject";
 }
 
-function tableOf({ pods, policies = [], services = [], families = [4] }: Scene): NftTable {
+function tableOf({ pods, policies = [], services = [], families = [4], denyWith = "drop" }: Scene): NftTable {
   const graph = new PolicyGraph();
   for (const policy of policies) graph.setPolicy(policy.id, policy);
   for (const endpoint of pods) graph.setEndpoint(endpoint.id, endpoint);
@@ -63,6 +80,7 @@ function tableOf({ pods, policies = [], services = [], families = [4] }: Scene):
     podPrefix: "tt",
     families,
     uplink: "eth0",
+    denyWith,
   });
   ruleset.start();
   ruleset.setServices(services);
@@ -99,6 +117,14 @@ function networkPolicy(name: string, spec: string): Policy {
   const [object] = objects;
   if (object?.kind !== "NetworkPolicy" || issues.length > 0) throw new Error(JSON.stringify(issues));
   return fromNetworkPolicy(object);
+}
+
+function hostPolicy(where: string, rule: string): Policy {
+  const text = `apiVersion: projectcalico.org/v3\nkind: GlobalNetworkPolicy\nmetadata: {name: hosts}\nspec: {selector: role == 'node', ${where}, types: [Ingress], ingress: [${rule}]}\n`;
+  const { objects, issues } = decodeTexts([{ file: "hosts.yaml", text }]);
+  const [object] = objects;
+  if (object?.kind !== "GlobalNetworkPolicy" || issues.length > 0) throw new Error(JSON.stringify(issues));
+  return fromGlobalNetworkPolicy(object, NO_FACTS);
 }
 
 function globalPolicy(
@@ -230,6 +256,45 @@ export const GOLDENS: readonly Golden[] = [
         ["deny", { notProtocol: PROTOCOL.TCP }],
       ]),
       [4, 6],
+    ),
+  },
+  {
+    file: "host-endpoint.nft",
+    idea: "a node's own interface: failsafe ports, what was allowed early, then its program; forwarding has its own",
+    table: excerpt(
+      tableOf({
+        pods: [HOST],
+        policies: [hostPolicy("applyOnForward: true", "{action: Deny, protocol: UDP}")],
+      }),
+      /^host-(input|forward-in)/,
+    ),
+  },
+  {
+    file: "untracked.nft",
+    idea: "what an untracked policy allows is not tracked, and marked for the stages behind it",
+    table: excerpt(
+      tableOf({
+        pods: [HOST],
+        policies: [
+          hostPolicy(
+            "doNotTrack: true, applyOnForward: true",
+            "{action: Allow, protocol: UDP, destination: {ports: [53]}}",
+          ),
+        ],
+      }),
+      /^host-untracked-in/,
+    ),
+  },
+  {
+    file: "reject.nft",
+    idea: "denials that say so, by the tier's end as by a rule",
+    table: excerpt(
+      tableOf({
+        pods: [DB],
+        policies: [globalPolicy("no", "default", [["deny", { protocol: PROTOCOL.TCP }]])],
+        denyWith: "reject",
+      }),
+      /^program-in/,
     ),
   },
   {

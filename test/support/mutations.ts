@@ -1,5 +1,5 @@
 /** @module Compiled tables broken on purpose, as functions from a table to a table: each is a mistake that a compiler could make. */
-import { ALLOWED_MARK, LOCAL_MARK, PASS_MARK } from "../../src/nft/compile-rule.ts";
+import { ALLOWED_MARK, PASS_MARK } from "../../src/nft/compile-rule.ts";
 import { BASE } from "../../src/nft/names.ts";
 import type {
   NftChain,
@@ -225,10 +225,6 @@ export const forgetAllowed: Mutate = without(
 export const keepTracking: Mutate = without(ofPolicies, (one) => one.kind === "notrack");
 
 export const closeFailsafes: Mutate = withoutRules(ofBase, ({ comment }) => comment === "a failsafe port");
-
-export const forgetLocal: Mutate = withoutRules(ofBase, ({ statements }) =>
-  statements.some((one) => one.kind === "mark-test" && one.mask === LOCAL_MARK),
-);
 
 export function forgetChains(...names: readonly string[]): Mutate {
   return withChains(

@@ -1,6 +1,7 @@
 /** @module Questions: `new Cluster()`, `apply(objects)`, `sync()`, then `answer(cluster, question)` or `allPairs(…)`. */
 export { Cluster, type ClusterChange, type ClusterOptions } from "./cluster.ts";
 export { allPairs, type Connectivity, eachRow, type PacketKind } from "./connectivity.ts";
+export { lintCluster } from "./lint.ts";
 export {
   type CellVerdict,
   type Matrix,

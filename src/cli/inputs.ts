@@ -1,14 +1,16 @@
 /** @module From the paths that a user gives to a cluster: read, decode, report what is wrong, refuse half an input. */
 import { Cluster, type ClusterOptions } from "../analysis/cluster.ts";
 import { OpError } from "../base/errors.ts";
-import { formatCidr, parseCidr } from "../base/ip.ts";
+import { type Cidr, type Family, formatCidr, parseCidr } from "../base/ip.ts";
 import { formatIssue, type Issue } from "../base/issue.ts";
+import { BLOCK_PREFIX } from "../network/address-blocks.ts";
 import { decodeTexts, type LoadResult } from "../resources/load.ts";
 import type { KubernetesObject } from "../resources/object.ts";
 import type { Io } from "./io.ts";
 import { counted } from "./output.ts";
 import { paintFor } from "./paint.ts";
 import { readInputs } from "./read-files.ts";
+import { speaksOfIpv6 } from "./speaks-of-ipv6.ts";
 
 export interface InputOptions {
   readonly filename: readonly string[];
@@ -17,6 +19,8 @@ export interface InputOptions {
   readonly podCidr?: readonly string[];
   /** Answer from what could be read; policies with errors isolate what they select. */
   readonly keepGoing?: boolean;
+  /** Answer as if staged policies were enforced. */
+  readonly staged?: boolean;
 }
 
 /** Reads what the options name. What is wrong in it is told in the result's issues. @throws OpError as `readInputs` */
@@ -52,28 +56,58 @@ export async function loadCluster(
   io: Io,
   options: InputOptions & { readonly spokenOf?: readonly string[] },
 ): Promise<Cluster> {
+  return (await loadWithOptions(io, options)).cluster;
+}
+
+/** @returns the cluster, and the options that another one of the same objects is made with */
+export async function loadWithOptions(
+  io: Io,
+  options: InputOptions & { readonly spokenOf?: readonly string[] },
+): Promise<{ readonly cluster: Cluster; readonly options: ClusterOptions }> {
   const { objects, issues } = await readObjects(io, options);
   reportIssues(io, issues, options.keepGoing === true);
-  const namespace = options.namespace === undefined ? {} : { defaultNamespace: options.namespace };
-  const cluster = new Cluster({ ...clusterOptions(objects, options), ...namespace });
+  const made: ClusterOptions = {
+    ...clusterOptions(objects, options),
+    ...(options.namespace !== undefined && { defaultNamespace: options.namespace }),
+  };
+  const cluster = new Cluster(made);
   cluster.apply(objects);
   cluster.sync();
-  return cluster;
+  return { cluster, options: made };
 }
 
 const DEFAULT_POD_NETWORK: Readonly<Record<4 | 6, string>> = { 4: "192.168.0.0/16", 6: "fd00:10:244::/64" };
 
 /**
- * The pod network: what the user asks for, at most one CIDR a family; else the default. Pods get IPv6 addresses too when
- * anything in the input speaks of one.
+ * The pod network: what the user asks for, at most one CIDR a family; else the first IPPool of the family that is in use;
+ * else the default. Pods get IPv6 addresses too when anything in the input speaks of one.
  * @throws OpError `input-invalid`
  */
 export function clusterOptions(
   objects: readonly KubernetesObject[],
-  options: { readonly podCidr?: readonly string[]; readonly spokenOf?: readonly string[] } = {},
+  options: {
+    readonly podCidr?: readonly string[];
+    readonly spokenOf?: readonly string[];
+    readonly staged?: boolean;
+  } = {},
 ): ClusterOptions {
-  const asked = new Map<4 | 6, string>();
-  for (const text of options.podCidr ?? []) {
+  const asked = askedNetworks(options.podCidr ?? []);
+  const pools = pooledNetworks(objects);
+  const ipv6 =
+    asked.has(6) || options.spokenOf?.some((text) => text.includes(":")) || objects.some(speaksOfIpv6);
+  const families: readonly Family[] = ipv6 ? [4, 6] : [4];
+  return {
+    podNetworks: families.map(
+      (family) => asked.get(family) ?? pools.get(family) ?? DEFAULT_POD_NETWORK[family],
+    ),
+    ...(options.staged && { staged: true }),
+  };
+}
+
+/** @throws OpError `input-invalid` */
+function askedNetworks(texts: readonly string[]): Map<Family, string> {
+  const asked = new Map<Family, string>();
+  for (const text of texts) {
     const parsed = parseCidr(text);
     if (!parsed || parsed.hostBits) {
       throw new OpError(
@@ -88,26 +122,17 @@ export function clusterOptions(
       throw new OpError(`--pod-cidr: two for IPv${family}; one for each family`, { code: "input-invalid" });
     asked.set(family, text);
   }
-  const ipv6 =
-    asked.has(6) || options.spokenOf?.some((text) => text.includes(":")) || objects.some(speaksOfIpv6);
-  const families: readonly (4 | 6)[] = ipv6 ? [4, 6] : [4];
-  return { podNetworks: families.map((family) => asked.get(family) ?? DEFAULT_POD_NETWORK[family]) };
+  return asked;
 }
 
-function speaksOfIpv6(object: KubernetesObject): boolean {
-  const has = (texts: readonly string[]): boolean => texts.some((text) => text.includes(":"));
-  switch (object.kind) {
-    case "Pod":
-      return has(object.podIPs);
-    case "Node":
-      return has(object.addresses) || has(object.podCIDRs);
-    case "Service":
-      return has(object.clusterIPs);
-    case "NetworkPolicy":
-      return [...object.spec.ingress, ...object.spec.egress].some(
-        ({ peers }) => peers !== "any" && peers.some((peer) => peer.kind === "ipBlock" && has([peer.cidr])),
-      );
-    default:
-      return false;
+/** A pool has at least one block of addresses; one that is smaller cannot be what nodes take theirs from. */
+function pooledNetworks(objects: readonly KubernetesObject[]): Map<Family, string> {
+  const pools = new Map<Family, string>();
+  for (const object of objects) {
+    if (object.kind !== "IPPool" || object.disabled) continue;
+    const cidr: Cidr | undefined = parseCidr(object.cidr)?.cidr;
+    if (!cidr || cidr.prefix > BLOCK_PREFIX[cidr.family] || pools.has(cidr.family)) continue;
+    pools.set(cidr.family, object.cidr);
   }
+  return pools;
 }

@@ -9,6 +9,6 @@ export function structured(format: "json" | "yaml", value: unknown): string {
 }
 
 /** `1 pod`, `2 pods`. */
-export function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+export function counted(count: number, noun: string, plural: string = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : plural}`;
 }

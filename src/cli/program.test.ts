@@ -21,7 +21,7 @@ const ALL = [
 const demo = (...argv: string[]) => runCli(argv, { folder: DEMO });
 
 describe("help", () => {
-  test.each(["test", "explain", "matrix", "get", "ruleset", "demo", "doctor", "completion"])(
+  test.each(["test", "explain", "matrix", "get", "lint", "ruleset", "demo", "doctor", "completion"])(
     "tortie %s --help has examples",
     async (name) => {
       const { exit, out, err } = await runCli([name, "--help"]);

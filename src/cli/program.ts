@@ -1,13 +1,14 @@
 /** @module The commands, their options and help. Each loads its own code when it runs. */
 import { Argument, Command, CommanderError, Option } from "commander";
 import { addCompletion } from "./commands/completion.ts";
+import { addCtl } from "./commands/ctl.ts";
 import type { Io } from "./io.ts";
 import { VERSION } from "./version.ts";
 
 const EXIT_HELP = `
 Exit status:
   0  yes: allowed, every expectation holds
-  1  no: denied, some expectation does not hold
+  1  no: denied, some expectation does not hold, a warning with --strict
   2  bad input: every issue is told with file:line:column
   3  the output could not be written
   4  the kernel is needed and cannot be used here (see tortie doctor)
@@ -43,6 +44,10 @@ function podCidr(): Option {
   return new Option("--pod-cidr <cidr>", "where pods get addresses, one for each family")
     .argParser(collect)
     .default([], "192.168.0.0/16");
+}
+
+function staged(): Option {
+  return new Option("--staged", "answer as if staged policies were enforced");
 }
 
 function output(...choices: string[]): Option {
@@ -82,6 +87,7 @@ export async function runProgram(io: Io, argv: readonly string[]): Promise<numbe
     .option("--junit <file>", "write JUnit XML too")
     .option("-v, --verbose", "tell cases that passed as well, with reasons")
     .addOption(podCidr())
+    .addOption(staged())
     .option("--keep-going", "test what could be read; what is broken fails closed")
     .addHelpText(
       "after",
@@ -101,6 +107,9 @@ export async function runProgram(io: Io, argv: readonly string[]): Promise<numbe
     .description("tell whether FROM can reach TO, and why")
     .option("-p, --port <port>", "a number, or a port's name on the destination")
     .option("--protocol <protocol>", "TCP, UDP, SCTP or ICMP", "TCP")
+    .option("--all", "every tier, policy and rule that was asked, and what failed where one does not match")
+    .option("-v, --verbose", "with --all: every rule, however many do not match")
+    .addOption(staged())
     .addOption(output("json", "yaml"))
     .addHelpText(
       "after",
@@ -109,6 +118,7 @@ export async function runProgram(io: Io, argv: readonly string[]): Promise<numbe
         "tortie explain prod/web svc/prod/db --port 5432 -f .",
         "tortie explain 192.0.2.1 prod/web --port 443 -f . -o json",
         "tortie explain a/client b/server --protocol ICMP -f .",
+        "tortie explain prod/web prod/db --port 5432 --all -f .",
       ),
     )
     .action((from: string, to: string, options: Shared) =>
@@ -120,6 +130,7 @@ export async function runProgram(io: Io, argv: readonly string[]): Promise<numbe
     .option("-p, --port <port>", "a number, or a port's name", "80")
     .option("--protocol <protocol>", "TCP, UDP, SCTP or ICMP", "TCP")
     .option("--pods", "a row for each pod, not for each workload")
+    .addOption(staged())
     .addOption(output("json", "yaml", "csv", "md"))
     .addHelpText(
       "after",
@@ -136,6 +147,7 @@ export async function runProgram(io: Io, argv: readonly string[]): Promise<numbe
   withInput(program.command("get"))
     .addArgument(kindArgument())
     .description("what was understood: policies in order with their subjects, pods with identities, issues")
+    .addOption(staged())
     .addOption(output("json", "yaml", "wide"))
     .addHelpText(
       "after",
@@ -149,9 +161,17 @@ export async function runProgram(io: Io, argv: readonly string[]): Promise<numbe
       run(async () => (await import("./commands/get.ts")).runGet(io, kind, options)),
     );
 
+  withInput(program.command("lint"))
+    .description("what is wrong in the input, and what is legal and yet hardly meant")
+    .option("--strict", "status 1 where there is a warning")
+    .addOption(output("json", "yaml"))
+    .addHelpText("after", example("tortie lint -f manifests/", "tortie lint -f manifests/ --strict -o json"))
+    .action((options: Shared) => run(async () => (await import("./commands/lint.ts")).runLint(io, options)));
+
   withInput(program.command("ruleset"))
     .argument("[node]", "a node's name; the first node where left out")
     .description("the nftables table that a node would have, as text for nft -f")
+    .addOption(staged())
     .addHelpText(
       "after",
       example(
@@ -185,6 +205,7 @@ export async function runProgram(io: Io, argv: readonly string[]): Promise<numbe
       run(async () => (await import("./commands/doctor.ts")).runDoctor(io, options)),
     );
 
+  addCtl(program, io, run);
   addCompletion(program, io);
 
   try {

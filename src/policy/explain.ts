@@ -129,11 +129,16 @@ export function headLine(verdict: Verdict): string {
   return `${partyName(flow.source)} → ${partyName(flow.destination)} ${packetName(flow)}: ${allowed ? "ALLOWED" : "DENIED"}`;
 }
 
+/** Several lines for people: the answer first, then each side with its reasons and their places. */
+export function explain(verdict: Verdict): string[] {
+  return explainWalk(verdict, []);
+}
+
 /**
- * Several lines for people: the answer first, then each side with its reasons and their places.
- * @param traces - of the verdict: where more than one tier had a say, each is told, in order
+ * As {@link explain}; where more than one tier had a say, each is told, in order.
+ * @param traces - of the verdict
  */
-export function explain(verdict: Verdict, traces: readonly PointTrace[] = []): string[] {
+export function explainWalk(verdict: Verdict, traces: readonly PointTrace[]): string[] {
   const sides = [verdict.egress, ...verdict.hosts, verdict.ingress];
   return [
     headLine(verdict),

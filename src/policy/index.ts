@@ -3,6 +3,7 @@ export { evaluate } from "./evaluate.ts";
 export {
   becauseLine,
   explain,
+  explainWalk,
   packetName,
   partyName,
   type VerdictData,
@@ -14,5 +15,7 @@ export * from "./model.ts";
 export { ruleText, selectorText } from "./rule-text.ts";
 export * from "./selector.ts";
 export { type Backend, mapService, type ServiceMapping, type ServiceTarget } from "./services.ts";
+export { type PointTrace, traceVerdict } from "./trace.ts";
+export { type PointTraceData, traceData, traceLines } from "./trace-text.ts";
 export type * from "./verdict.ts";
 export type { World } from "./world.ts";

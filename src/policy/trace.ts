@@ -25,12 +25,14 @@ import {
   type Match,
   type Party,
   type Policy,
+  PROFILE_TIER,
   protocolName,
   type Rule,
 } from "./model.ts";
+import { beforeTranslation, type Point } from "./passage.ts";
 import { portText, selectorText } from "./rule-text.ts";
 import { selects } from "./selector.ts";
-import type { DirectionVerdict, HostVerdict, Stage, Verdict } from "./verdict.ts";
+import type { DirectionVerdict, HostVerdict, Verdict } from "./verdict.ts";
 import { comparePolicies, completeTiers, selectableEndpoint, type World } from "./world.ts";
 
 export interface RuleStep {
@@ -41,91 +43,120 @@ export interface RuleStep {
 
 export interface PolicyStep {
   readonly policy: Policy;
-  /** Those that were looked at, in order; the last may be the one that ended the tier. */
+  /** Those that were looked at, in order. */
   readonly rules: readonly RuleStep[];
+  /** False where a rule of an earlier policy had ended the tier. */
+  readonly isReached: boolean;
 }
+
+/**
+ * How a tier ended. `skipped`: no policy of it governs the direction of the endpoint, so it has no say. `not-asked`: an
+ * earlier tier had decided.
+ */
+export type TierEnd =
+  | "allowed"
+  | "denied"
+  | "passed"
+  | "default-deny"
+  | "default-pass"
+  | "skipped"
+  | "not-asked";
 
 export interface TierStep {
   readonly tier: string;
-  /** Those because of which the tier applies at all, in order. Those after the deciding one have no rules looked at. */
+  readonly ended: TierEnd;
+  /** Those because of which the tier applies, in order. */
   readonly policies: readonly PolicyStep[];
-  readonly ended: "allowed" | "denied" | "passed" | "default-deny" | "default-pass";
 }
 
 /** One endpoint's answer, for one direction and stage. */
 export interface PointTrace {
-  readonly verdict: DirectionVerdict | HostVerdict;
+  readonly side: DirectionVerdict | HostVerdict;
+  /** All there are, in order; none where the side is exempt, or about a reply, which is told as the verdict tells it. */
   readonly tiers: readonly TierStep[];
-  /** Tiers in order that have no policy for the endpoint in this direction: they have no say. */
-  readonly skipped: readonly string[];
+  /** Profiles that were asked after them, in order. */
   readonly profiles: readonly PolicyStep[];
 }
 
-/** @param verdict - of the same world; its exempt sides have no walk. Echoes of replies are told as the verdict tells them */
+/** @param verdict - of the same world. @returns a trace a side: the source's, those of host endpoints, the destination's */
 export function traceVerdict(world: World, verdict: Verdict): PointTrace[] {
-  return [verdict.egress, ...verdict.hosts, verdict.ingress].map((side) => tracePoint(world, verdict, side));
+  return [verdict.egress, ...verdict.hosts, verdict.ingress].map((side) => traceSide(world, verdict, side));
 }
 
-function tracePoint(world: World, { flow }: Verdict, side: DirectionVerdict | HostVerdict): PointTrace {
+function traceSide(world: World, { flow }: Verdict, side: DirectionVerdict | HostVerdict): PointTrace {
   const isHost = "host" in side;
   const party = side.direction === "egress" ? flow.source : flow.destination;
   const endpoint = isHost ? side.host : party.kind === "endpoint" ? party.endpoint : undefined;
   if (!endpoint || side.decision.kind === "exempt" || (isHost && side.reply))
-    return { verdict: side, tiers: [], skipped: [], profiles: [] };
-  return {
-    verdict: side,
-    ...walkPoint(world, flow, endpoint, side.direction, isHost ? side.stage : "normal"),
-  };
+    return { side, tiers: [], profiles: [] };
+  const stage = isHost ? side.stage : "normal";
+  const seen = isHost && isBeforeTranslation(side, flow) ? beforeTranslation(flow) : flow;
+  const tiers = walkTiers(world, seen, { endpoint, direction: side.direction, stage });
+  const isDecided = tiers.some(({ ended }) => DECIDED.has(ended));
+  const profiles = isDecided || stage !== "normal" ? [] : walkProfiles(world, flow, endpoint, side.direction);
+  return { side, tiers, profiles };
 }
 
-function walkPoint(
-  world: World,
-  flow: Flow,
-  endpoint: Endpoint,
-  direction: Direction,
-  stage: Stage,
-): Omit<PointTrace, "verdict"> {
+/** Services are translated on the client's node, behind the stages that stand before connection tracking. */
+function isBeforeTranslation({ host, stage }: HostVerdict, { source }: Flow): boolean {
+  const node =
+    source.kind === "endpoint" ? source.endpoint.node : source.kind === "node" ? source.node : undefined;
+  return host.node === node && (stage === "untracked" || stage === "pre-dnat");
+}
+
+const DECIDED: ReadonlySet<TierEnd> = new Set(["allowed", "denied", "default-deny"]);
+
+function walkTiers(world: World, flow: Flow, { endpoint, direction, stage }: Point): TierStep[] {
   const subject = selectableEndpoint(world, endpoint);
   const applying = world.policies.filter(
     (policy) =>
       policy[direction].governs && appliesInStage(policy, stage) && selects(policy.subject, subject),
   );
-  const tiers: TierStep[] = [];
-  const skipped: string[] = [];
+  const steps: TierStep[] = [];
+  let isDecided = false;
   for (const tier of completeTiers(world.tiers, world.policies)) {
+    if (tier.name === PROFILE_TIER) continue;
     const policies = applying.filter((policy) => policy.tier === tier.name).sort(comparePolicies);
-    if (policies.length === 0) {
-      if (tier.name !== "") skipped.push(tier.name);
+    if (policies.length === 0 || isDecided) {
+      const unasked = policies.map((policy) => ({ policy, rules: [], isReached: false }));
+      const ended = policies.length === 0 ? "skipped" : "not-asked";
+      steps.push({ tier: tier.name, ended, policies: unasked });
       continue;
     }
-    const steps = walkPolicies(world, flow, policies, direction);
+    const walked = walkPolicies(world, flow, policies, direction);
     const denies = tier.defaultAction === "deny" && hasDefaults(stage);
-    const ended = endOf(steps) ?? (denies ? "default-deny" : "default-pass");
-    tiers.push({ tier: tier.name, policies: steps, ended });
-    if (ended === "allowed" || ended === "denied" || ended === "default-deny")
-      return { tiers, skipped, profiles: [] };
+    const ended = endOf(walked) ?? (denies ? "default-deny" : "default-pass");
+    steps.push({ tier: tier.name, ended, policies: walked });
+    isDecided = DECIDED.has(ended);
   }
-  const profiles: PolicyStep[] = [];
-  for (const id of stage === "normal" ? (endpoint.profiles ?? []) : []) {
-    const profile = world.policies.find((policy) => policy.id === id);
-    if (!profile) continue;
-    profiles.push(...walkPolicies(world, flow, [profile], direction));
-    const ended = endOf(profiles);
-    if (ended === "allowed" || ended === "denied") break;
-  }
-  return { tiers, skipped, profiles };
+  return steps;
 }
 
-/** @returns what the last rule that was looked at made of the tier; undefined where it went to its end */
-function endOf(steps: readonly PolicyStep[]): "allowed" | "denied" | "passed" | undefined {
-  for (const { rules } of steps) {
-    const last = rules.at(-1);
-    if (!last || last.failed !== undefined) continue;
-    if (last.rule.action === "allow") return "allowed";
-    if (last.rule.action === "deny") return "denied";
-    if (last.rule.action === "pass") return "passed";
+function walkProfiles(world: World, flow: Flow, endpoint: Endpoint, direction: Direction): PolicyStep[] {
+  const steps: PolicyStep[] = [];
+  for (const id of endpoint.profiles ?? []) {
+    const profile = world.policies.find((policy) => policy.id === id);
+    if (!profile) continue;
+    const walked = walkPolicies(world, flow, [profile], direction);
+    steps.push(...walked);
+    const ended = endOf(walked);
+    if (ended === "allowed" || ended === "denied") break;
   }
-  return undefined;
+  return steps;
+}
+
+/** @returns what a rule made of the tier; undefined where it went to its end */
+function endOf(steps: readonly PolicyStep[]): "allowed" | "denied" | "passed" | undefined {
+  const rule = endingRule(steps);
+  return rule && ENDED[rule.action];
+}
+
+const ENDED = { allow: "allowed", deny: "denied", pass: "passed", log: undefined } as const;
+
+/** The rule that ended the tier, if one did. */
+export function endingRule(steps: readonly PolicyStep[]): Rule | undefined {
+  const matched = steps.flatMap(({ rules }) => rules.filter(({ failed }) => failed === undefined));
+  return matched.find(({ rule }) => rule.action !== "log")?.rule;
 }
 
 function walkPolicies(
@@ -135,20 +166,21 @@ function walkPolicies(
   direction: Direction,
 ): PolicyStep[] {
   const steps: PolicyStep[] = [];
-  let ended = false;
+  let isEnded = false;
   for (const policy of policies) {
     const governed = policy[direction];
+    const isReached = !isEnded;
     const rules: RuleStep[] = [];
     for (const rule of governed.governs ? governed.rules : []) {
-      if (ended) break;
+      if (isEnded) break;
       if (matchRule(world, rule, flow)) {
         rules.push({ rule });
-        ended = rule.action !== "log";
+        isEnded = rule.action !== "log";
       } else {
         rules.push({ rule, failed: failedClause(world, rule, flow) });
       }
     }
-    steps.push({ policy, rules });
+    steps.push({ policy, rules, isReached });
   }
   return steps;
 }

@@ -1,10 +1,15 @@
 /** @module `tortie explain FROM TO`: the verdict, and why. */
+import type { Cluster } from "../../analysis/cluster.ts";
+import { previewAnswer } from "../../analysis/preview.ts";
 import { type Answer, answer, type Question } from "../../analysis/question.ts";
 import { OpError } from "../../base/errors.ts";
 import { formatIp } from "../../base/ip.ts";
-import { explain, verdictData } from "../../policy/explain.ts";
+import { becauseLine, explain, explainWalk, verdictData } from "../../policy/explain.ts";
+import { type PointTrace, traceVerdict } from "../../policy/trace.ts";
+import { traceData, traceLines } from "../../policy/trace-text.ts";
 import type { Verdict } from "../../policy/verdict.ts";
-import { type InputOptions, loadCluster } from "../inputs.ts";
+import type { World } from "../../policy/world.ts";
+import { type InputOptions, loadWithOptions } from "../inputs.ts";
 import type { Io } from "../io.ts";
 import { structured } from "../output.ts";
 import { type Paint, paintFor } from "../paint.ts";
@@ -13,6 +18,10 @@ export interface ExplainOptions extends InputOptions {
   readonly port?: string;
   readonly protocol?: string;
   readonly output?: "json" | "yaml";
+  /** Every tier, policy and rule that was asked. */
+  readonly all?: boolean;
+  /** With `all`: rules that do not match too, however many. */
+  readonly verbose?: boolean;
 }
 
 const PROTOCOLS = ["TCP", "UDP", "SCTP", "ICMP"] as const;
@@ -53,14 +62,36 @@ export async function runExplain(io: Io, from: string, to: string, options: Expl
     protocol,
     ...(options.port !== undefined && protocol !== "ICMP" && { port: parsePort(options.port) }),
   };
-  const cluster = await loadCluster(io, { ...options, spokenOf: [from, to] });
-  const result = answer(cluster, question);
-  if (options.output) io.out(structured(options.output, answerData(question, result)));
-  else for (const line of answerLines(question, result, paintFor(io))) io.out(line);
-  return result.outcome === "allow" ? 0 : 1;
+  const loaded = await loadWithOptions(io, { ...options, spokenOf: [from, to] });
+  const told: Told = {
+    question,
+    result: answer(loaded.cluster, question),
+    preview: previewAnswer(loaded.cluster, loaded.options, question),
+    trace: tracer(loaded.cluster),
+  };
+  if (options.output) io.out(structured(options.output, answerData(told, options.all === true)));
+  else for (const line of answerLines(told, options, paintFor(io))) io.out(line);
+  return told.result.outcome === "allow" ? 0 : 1;
 }
 
-function answerData(question: Question, result: Answer): unknown {
+/** What there is to tell. */
+interface Told {
+  readonly question: Question;
+  readonly result: Answer;
+  readonly preview: ReturnType<typeof previewAnswer>;
+  readonly trace: (verdict: Verdict) => readonly PointTrace[];
+}
+
+/** The walk of a verdict is computed where it is told. */
+function tracer(cluster: Cluster): Told["trace"] {
+  let world: World | undefined;
+  return (verdict) => {
+    world ??= cluster.graph.world();
+    return traceVerdict(world, verdict);
+  };
+}
+
+function answerData({ question, result, preview, trace }: Told, all: boolean): unknown {
   return {
     question,
     outcome: result.outcome,
@@ -72,43 +103,80 @@ function answerData(question: Question, result: Answer): unknown {
         ...(result.service.address && { address: formatIp(result.service.address) }),
       },
     }),
-    verdicts: result.verdicts.map(verdictData),
+    ...(preview && { staged: { outcome: preview.answer.outcome, because: stagedBecause(preview) } }),
+    verdicts: result.verdicts.map((verdict) => ({
+      ...verdictData(verdict),
+      ...(all && { walk: traceData(verdict, trace(verdict)) }),
+    })),
   };
 }
 
-function answerLines(question: Question, result: Answer, paint: Paint): string[] {
+function stagedBecause({ answer: { problem }, telling }: NonNullable<Told["preview"]>): string {
+  return problem ?? (telling ? becauseLine(telling) : "");
+}
+
+const OUTCOME = { allow: "ALLOWED", deny: "DENIED", mixed: "MIXED" } as const;
+
+function answerLines(told: Told, options: ExplainOptions, paint: Paint): string[] {
+  const { question, result, preview } = told;
+  const staged = preview
+    ? [paint.warn(`  staged: would be ${OUTCOME[preview.answer.outcome]}: ${stagedBecause(preview)}`)]
+    : [];
   if (result.problem !== undefined)
-    return [`${question.from} → ${question.to}: ${paint.bad("DENIED")}`, `  ${result.problem}`];
-  const lines: string[] = [];
+    return [`${question.from} → ${question.to}: ${paint.bad("DENIED")}`, `  ${result.problem}`, ...staged];
+  return [
+    ...headLines(told, paint),
+    ...verdictLines(told, options, paint),
+    ...meantLines(told, paint),
+    ...staged,
+  ];
+}
+
+/** What precedes the single connections. */
+function headLines({ question, result }: Told, paint: Paint): string[] {
   const word = { allow: paint.good("ALLOWED"), deny: paint.bad("DENIED"), mixed: paint.warn("MIXED") };
-  const { service, meant } = result;
+  const { service, outcome } = result;
   if (service) {
-    const some = result.outcome === "mixed" ? ": some connections are allowed, some are not" : "";
+    const some = outcome === "mixed" ? ": some connections are allowed, some are not" : "";
     const address = service.address ? formatIp(service.address) : "(headless)";
-    lines.push(`Service ${service.name} ${address}:${service.port}: ${word[result.outcome]}${some}`);
-  } else if (result.outcome === "mixed") {
-    lines.push(`${question.from} → ${question.to}: ${word.mixed}: some of their pods can, some cannot`);
+    return [`Service ${service.name} ${address}:${service.port}: ${word[outcome]}${some}`];
   }
-  // Backends of one workload are mostly treated alike: each distinct reason is told once.
-  const told = new Map<string, { lines: string[]; count: number }>();
+  return outcome === "mixed"
+    ? [`${question.from} → ${question.to}: ${word.mixed}: some of their pods can, some cannot`]
+    : [];
+}
+
+/** Backends of one workload are mostly treated alike: each distinct reason is told once. */
+function verdictLines({ result, trace }: Told, options: ExplainOptions, paint: Paint): string[] {
+  const kinds = new Map<string, { readonly verdict: Verdict; count: number }>();
   for (const verdict of result.verdicts) {
-    const [head = "", ...rest] = explain(verdict);
+    const [, ...rest] = explain(verdict);
     const key = `${verdict.allowed} ${withoutParties(rest.join("\n"), verdict)}`;
-    const known = told.get(key);
+    const known = kinds.get(key);
     if (known) known.count++;
-    else told.set(key, { lines: [colourHead(head, paint), ...rest], count: 1 });
+    else kinds.set(key, { verdict, count: 1 });
   }
-  for (const { lines: text, count } of told.values()) {
-    lines.push(...text);
-    if (count > 1) lines.push(paint.dim(`  (and ${count - 1} more like it)`));
-  }
+  return [...kinds.values()].flatMap(({ verdict, count }) => {
+    const traces = trace(verdict);
+    const [head = "", ...rest] = options.all
+      ? traceLines(verdict, traces, options.verbose ? Number.POSITIVE_INFINITY : undefined)
+      : explainWalk(verdict, traces);
+    return [
+      colourHead(head, paint),
+      ...rest,
+      ...(count > 1 ? [paint.dim(`  (and ${count - 1} more like it)`)] : []),
+    ];
+  });
+}
+
+function meantLines({ question, result: { meant, outcome } }: Told, paint: Paint): string[] {
   const sides = [
     ...(meant.from > 1 ? [`from each of the ${meant.from} pods of ${question.from}`] : []),
     ...(meant.to > 1 ? [`to each of the ${meant.to} pods of ${question.to}`] : []),
   ];
-  if (result.outcome !== "mixed" && sides.length > 0)
-    lines.push(paint.dim(`  ${result.outcome === "allow" ? "allowed" : "denied"} ${sides.join(" ")}`));
-  return lines;
+  return outcome !== "mixed" && sides.length > 0
+    ? [paint.dim(`  ${outcome === "allow" ? "allowed" : "denied"} ${sides.join(" ")}`)]
+    : [];
 }
 
 /** The reasons alone: whoever they are about, they are told once. */

@@ -1,10 +1,13 @@
 /** @module `tortie get`: what was understood of the manifests. */
 import { Cluster } from "../../analysis/cluster.ts";
+import { previewable } from "../../analysis/preview.ts";
 import { OpError } from "../../base/errors.ts";
 import { formatIp } from "../../base/ip.ts";
 import { formatIssue, type Issue } from "../../base/issue.ts";
 import type { PolicyState } from "../../calc/types.ts";
+import { hasDefaults } from "../../policy/evaluate.ts";
 import { originPosition } from "../../policy/explain.ts";
+import { PROFILE_TIER } from "../../policy/model.ts";
 import { ruleText, selectorText } from "../../policy/rule-text.ts";
 import { comparePolicies } from "../../policy/world.ts";
 import { clusterOptions, type InputOptions, readObjects } from "../inputs.ts";
@@ -35,7 +38,10 @@ interface PolicyData {
   readonly tier: string;
   readonly order: number | string;
   readonly policy: string;
+  /** Pods, and workloads that are none. */
   readonly selects: number;
+  /** Host endpoints; absent where there are none. */
+  readonly selectsHosts?: number;
   readonly ingress: string;
   readonly egress: string;
   readonly subject: string;
@@ -82,7 +88,13 @@ export async function runGet(io: Io, word: string | undefined, options: GetOptio
   } else {
     const wide = options.output === "wide";
     const titled = wanted === undefined;
-    if (shown("policies")) tell(io, "POLICIES", policyLines(policyData(cluster), wide), titled);
+    if (shown("policies"))
+      tell(
+        io,
+        "POLICIES",
+        [...policyLines(policyData(cluster), wide), ...stagedLines(cluster, options)],
+        titled,
+      );
     if (shown("pods")) tell(io, "PODS", podLines(podData(cluster), wide), titled);
     if (shown("issues")) tell(io, "ISSUES", issueLines(io, loaded.issues), titled);
     if (titled && loaded.ignored > 0)
@@ -102,26 +114,37 @@ function tell(io: Io, title: string, lines: readonly string[], titled: boolean):
   if (titled) io.out("");
 }
 
+/** What is not in force is not listed, which its author should hear. */
+function stagedLines(cluster: Cluster, { staged }: GetOptions): string[] {
+  const count = previewable(cluster);
+  if (staged || count === 0) return [];
+  return [
+    `${counted(count, "staged policy", "staged policies")} not in force: --staged lists them as if enforced`,
+  ];
+}
+
 function policyData(cluster: Cluster): PolicyData[] {
-  const tiers = cluster.graph.orderedTiers().map(({ name }) => name);
-  const states = [...cluster.graph.policies.values()].sort(
-    (a, b) =>
-      tiers.indexOf(a.policy.tier) - tiers.indexOf(b.policy.tier) || comparePolicies(a.policy, b.policy),
-  );
+  const ordered = cluster.graph.orderedTiers();
+  const tiers = new Map(ordered.map((tier, place) => [tier.name, { ...tier, place }]));
+  const placeOf = ({ policy }: PolicyState): number => tiers.get(policy.tier)?.place ?? ordered.length;
+  const states = [...cluster.graph.policies.values()]
+    .filter(({ policy }) => policy.tier !== PROFILE_TIER)
+    .sort((a, b) => placeOf(a) - placeOf(b) || comparePolicies(a.policy, b.policy));
   return states.map((state) => {
-    const { policy, subject } = state;
-    const pods = [...subject.members].flatMap(({ classes }) =>
-      [...classes].map(({ endpoints }) => endpoints.size),
-    );
+    const { policy } = state;
+    const denies = tiers.get(policy.tier)?.defaultAction === "deny" && hasDefaults(policy.stage ?? "normal");
     const governs = (direction: "ingress" | "egress"): string => {
       const rules = state[direction];
-      return rules === undefined ? "-" : rules.length === 0 ? "deny all" : counted(rules.length, "rule");
+      if (rules === undefined) return "-";
+      return rules.length === 0 ? (denies ? "deny all" : "no rules") : counted(rules.length, "rule");
     };
+    const { pods, hosts } = selectedCount(state);
     return {
       tier: policy.tier,
       order: Number.isFinite(policy.order) ? policy.order : "unset",
       policy: policy.id,
-      selects: pods.reduce((sum, count) => sum + count, 0),
+      selects: pods,
+      ...(hosts > 0 && { selectsHosts: hosts }),
       ingress: governs("ingress"),
       egress: governs("egress"),
       subject: selectorText(policy.subject),
@@ -129,6 +152,14 @@ function policyData(cluster: Cluster): PolicyData[] {
       rules: (["ingress", "egress"] as const).flatMap((direction) => ruleData(state, direction)),
     };
   });
+}
+
+function selectedCount({ subject }: PolicyState): { readonly pods: number; readonly hosts: number } {
+  const count = { pods: 0, hosts: 0 };
+  for (const { selectable, classes } of subject.members)
+    for (const { endpoints } of classes)
+      count[selectable.kind === "host" ? "hosts" : "pods"] += endpoints.size;
+  return count;
 }
 
 function ruleData(state: PolicyState, direction: "ingress" | "egress"): PolicyData["rules"] {
@@ -195,11 +226,14 @@ function policyLines(policies: readonly PolicyData[], wide: boolean): string[] {
   ];
   return textTable(
     head,
-    policies.map(({ tier, order, policy, selects, ingress, egress, subject, position }) => [
+    policies.map(({ tier, order, policy, selects, selectsHosts, ingress, egress, subject, position }) => [
       tier,
       String(order),
       policy,
-      counted(selects, "pod"),
+      [
+        ...(selects > 0 || !selectsHosts ? [counted(selects, "pod")] : []),
+        ...(selectsHosts ? [counted(selectsHosts, "host endpoint")] : []),
+      ].join(", "),
       ingress,
       egress,
       ...(wide ? [subject, position] : []),

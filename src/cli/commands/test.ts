@@ -31,6 +31,7 @@ export interface TestOptions {
   readonly keepGoing?: boolean;
   readonly verbose?: boolean;
   readonly podCidr?: readonly string[];
+  readonly staged?: boolean;
 }
 
 const CHOICES: readonly JudgeChoice[] = ["model", "ruleset", "kernel", "all"];
@@ -180,6 +181,7 @@ export async function playTest(
   judges: readonly Judge[],
   options: {
     readonly podCidr?: readonly string[];
+    readonly staged?: boolean;
     readonly onStage?: (stage: string, cases: number) => void;
   } = {},
 ): Promise<TestRun> {
@@ -192,7 +194,7 @@ export async function playTest(
   ];
   try {
     return await runStages(planStages(test, { manifests, applied }), judges, {
-      cluster: clusterOptions(objects, { spokenOf, podCidr }),
+      cluster: clusterOptions(objects, { spokenOf, podCidr, staged: options.staged === true }),
       onStage: (stage, cases) => options.onStage?.(stage.name, cases),
     });
   } catch (error) {
@@ -215,6 +217,7 @@ export async function runTest(io: Io, paths: readonly string[], options: TestOpt
     try {
       const run = await playTest(loaded, judges, {
         ...(options.podCidr && { podCidr: options.podCidr }),
+        staged: options.staged === true,
         onStage: (stage, count) =>
           io.progress(
             `${index + 1}/${tests.length} ${loaded.file}${stage ? `: ${stage}` : ""} (${count} probes)`,

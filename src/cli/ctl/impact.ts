@@ -1,0 +1,224 @@
+/**
+ * @module What one policy does: which endpoints it selects, and which connections between workloads it closes and opens,
+ * found by asking for all pairs with it and without it.
+ */
+import { allPairs, type Cluster, type Matrix, matrixOf, PairSpace } from "../../analysis/index.ts";
+import { enforcedFrom, isStaged } from "../../analysis/staged.ts";
+import type { PolicyState } from "../../calc/types.ts";
+import { type Direction, hasPorts, PROTOCOL } from "../../policy/model.ts";
+import { type KubernetesObject, objectName } from "../../resources/object.ts";
+import { OTHER_PORT, type Packet, packetKey, packetsOf } from "./packets.ts";
+
+export interface Impact {
+  readonly tier: string;
+  /** undefined: not set, which is last. */
+  readonly order: number | undefined;
+  /** Pods as `namespace/name`, then `HostEndpoint name`; sorted. */
+  readonly selects: readonly string[];
+  readonly governs: readonly Direction[];
+  /** Ways of changing, each with the packets that are changed so; none where nothing changes. */
+  readonly changes: readonly Change[];
+  /** What was compared. Empty where the folder is too big to compare. */
+  readonly compared: readonly Packet[];
+  /** Packets that policies of the folder name and that were not compared. */
+  readonly left: number;
+}
+
+export interface Change {
+  readonly packets: readonly Packet[];
+  /** Ordered pairs of workloads, those inside a workload of several pods among them. */
+  readonly connections: number;
+  readonly closed: readonly Pair[];
+  readonly opened: readonly Pair[];
+}
+
+export interface Pair {
+  readonly from: string;
+  readonly to: string;
+  /** Only some of the two workloads' pods. */
+  readonly isPartial: boolean;
+}
+
+/** Packets compared for one policy. */
+const MAX_PACKETS = 8;
+/** Cells of truth tables compared in one call: some seconds' worth. */
+const MAX_CELLS = 60_000_000;
+const RANK = { deny: 0, mixed: 1, allow: 2 } as const;
+
+/** Asks about one cluster, policy by policy. The cluster is changed and put back. */
+export class ImpactStudy {
+  readonly #cluster: Cluster;
+  readonly #folderPackets: readonly Packet[];
+  /** Truth tables of the cluster as it is. */
+  readonly #known = new Map<string, Matrix>();
+  #cells = 0;
+
+  /** @param cluster - synced, with every policy in force */
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+    const counts = new Map<string, { packet: Packet; uses: number }>();
+    for (const state of cluster.graph.policies.values()) {
+      for (const packet of packetsOf(state)) {
+        const key = packetKey(packet);
+        counts.set(key, { packet, uses: (counts.get(key)?.uses ?? 0) + 1 });
+      }
+    }
+    // What most policies name says most about the rest.
+    this.#folderPackets = [...counts.values()].sort((a, b) => b.uses - a.uses).map(({ packet }) => packet);
+  }
+
+  /**
+   * @param before - what stands in the policy's place without it: an older one, or nothing
+   * @returns undefined for what is no policy in force, and cannot be previewed
+   */
+  of(policy: KubernetesObject, before?: KubernetesObject): Impact | undefined {
+    return isStaged(policy) ? this.#ofStaged(policy) : this.#ofEnforced(policy, before);
+  }
+
+  #ofEnforced(policy: KubernetesObject, before: KubernetesObject | undefined): Impact | undefined {
+    const state = this.#cluster.graph.policies.get(objectName(policy));
+    if (!state) return undefined;
+    const facts = factsOf(state);
+    const { packets, left } = this.#packets(state);
+    const after = packets.map((packet) => this.#current(packet));
+    const restore = this.#put(policy, before);
+    const without = packets.map((packet) => this.#table(packet));
+    restore();
+    return { ...facts, compared: packets, left, changes: changesOf(packets, without, after) };
+  }
+
+  /** As if it were enforced; what it stands for is there before. */
+  #ofStaged(policy: Extract<KubernetesObject, { stagedAction: unknown }>): Impact | undefined {
+    if (policy.stagedAction !== "Set" && policy.stagedAction !== "Delete") return undefined;
+    const enforced = enforcedFrom(policy);
+    const target = this.#cluster.object(enforced);
+    if (policy.stagedAction === "Delete") {
+      const state = target && this.#cluster.graph.policies.get(objectName(target));
+      if (!target || !state) return undefined;
+      return this.#compare(state, () => this.#put(target, undefined));
+    }
+    const restore = this.#put(enforced, enforced);
+    const state = this.#cluster.graph.policies.get(objectName(enforced));
+    restore();
+    return state && this.#compare(state, () => this.#put(enforced, enforced));
+  }
+
+  #compare(state: PolicyState, enforce: () => () => void): Impact {
+    const facts = factsOf(state);
+    const { packets, left } = this.#packets(state);
+    const before = packets.map((packet) => this.#current(packet));
+    const restore = enforce();
+    const after = packets.map((packet) => this.#table(packet));
+    restore();
+    return { ...facts, compared: packets, left, changes: changesOf(packets, before, after) };
+  }
+
+  /** Puts another object, or nothing, where one is. @returns what undoes that */
+  #put(place: KubernetesObject, wanted: KubernetesObject | undefined): () => void {
+    const was = this.#cluster.object(place);
+    const set = (object: KubernetesObject | undefined): void => {
+      if (object) this.#cluster.apply([object]);
+      else this.#cluster.delete(place);
+      this.#cluster.sync();
+    };
+    set(wanted);
+    return () => set(was);
+  }
+
+  /** The policy's own first, then the folder's, and one that nobody names; within what may be spent. */
+  #packets(state: PolicyState): { packets: readonly Packet[]; left: number } {
+    const own = packetsOf(state);
+    const wanted = new Map(
+      [...own, OTHER_PORT, ...this.#folderPackets].map((packet) => [packetKey(packet), packet]),
+    );
+    const groups = new Set(
+      [...this.#cluster.graph.endpoints.values()].map(({ endpoint }) => endpoint.workload ?? endpoint.id),
+    );
+    const cells = Math.max(1, groups.size ** 2);
+    const affordable = Math.floor(Math.max(0, MAX_CELLS - this.#cells) / cells);
+    const packets = [...wanted.values()].slice(0, Math.min(MAX_PACKETS, affordable));
+    this.#cells += packets.length * cells;
+    return { packets, left: wanted.size - packets.length };
+  }
+
+  #current(packet: Packet): Matrix {
+    const key = packetKey(packet);
+    const known = this.#known.get(key) ?? this.#table(packet);
+    this.#known.set(key, known);
+    return known;
+  }
+
+  #table(packet: Packet): Matrix {
+    const { graph } = this.#cluster;
+    const family = this.#cluster.plan.podNetworks.some((net) => !net.includes(":")) ? 4 : 6;
+    const { protocol, port } = packet;
+    const icmp = protocol === PROTOCOL.ICMP ? { icmp: { type: family === 4 ? 8 : 128, code: 0 } } : {};
+    const asked = protocol === PROTOCOL.ICMP && family === 6 ? PROTOCOL.ICMPv6 : protocol;
+    const kind = {
+      family,
+      protocol: asked,
+      ...(port !== undefined && hasPorts(asked) && { port }),
+      ...icmp,
+    } as const;
+    return matrixOf(allPairs(graph, kind, new PairSpace(graph, family)), false);
+  }
+}
+
+function factsOf(state: PolicyState): Pick<Impact, "tier" | "order" | "selects" | "governs"> {
+  const { policy, subject } = state;
+  const endpoints = [...subject.members].flatMap(({ classes }) =>
+    [...classes].flatMap((one) => [...one.endpoints].map(({ endpoint }) => endpoint)),
+  );
+  // What is asked before connections are tracked says nothing about workloads.
+  const meant = policy.stage === undefined ? endpoints : endpoints.filter(({ kind }) => kind === "host");
+  return {
+    tier: policy.tier,
+    order: Number.isFinite(policy.order) ? policy.order : undefined,
+    selects: meant.map(({ id }) => id).sort(),
+    governs: (["ingress", "egress"] as const).filter((direction) => state[direction] !== undefined),
+  };
+}
+
+/** Packets that are changed alike are told together. */
+function changesOf(
+  packets: readonly Packet[],
+  before: readonly Matrix[],
+  after: readonly Matrix[],
+): readonly Change[] {
+  const changes = new Map<string, { packets: Packet[]; change: Omit<Change, "packets"> }>();
+  for (const [index, packet] of packets.entries()) {
+    const old = before[index];
+    const now = after[index];
+    if (!old || !now) continue;
+    const change = difference(old, now);
+    if (change.closed.length + change.opened.length === 0) continue;
+    const key = JSON.stringify(change);
+    const known = changes.get(key);
+    if (known) known.packets.push(packet);
+    else changes.set(key, { packets: [packet], change });
+  }
+  return [...changes.values()].map((entry) => ({ packets: entry.packets, ...entry.change }));
+}
+
+/** Both have the same groups in the same order: a policy makes no pods. */
+function difference(before: Matrix, after: Matrix): Omit<Change, "packets"> {
+  const closed: Pair[] = [];
+  const opened: Pair[] = [];
+  let connections = 0;
+  for (const [from, source] of after.groups.entries()) {
+    for (const [to, destination] of after.groups.entries()) {
+      if (from === to && source.pods.length === 1) continue;
+      connections++;
+      const old = before.cell(from, to);
+      const now = after.cell(from, to);
+      if (old === now) continue;
+      const pair = {
+        from: source.name,
+        to: destination.name,
+        isPartial: old === "mixed" || now === "mixed",
+      };
+      (RANK[now] < RANK[old] ? closed : opened).push(pair);
+    }
+  }
+  return { connections, closed, opened };
+}

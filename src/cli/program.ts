@@ -50,6 +50,12 @@ function staged(): Option {
   return new Option("--staged", "answer as if staged policies were enforced");
 }
 
+function denyWith(): Option {
+  return new Option("--deny-with <action>", "what is denied vanishes, or its sender is told so")
+    .choices(["drop", "reject"])
+    .default("drop");
+}
+
 function output(...choices: string[]): Option {
   return new Option("-o, --output <format>", "output format").choices(choices);
 }
@@ -88,6 +94,7 @@ export async function runProgram(io: Io, argv: readonly string[]): Promise<numbe
     .option("-v, --verbose", "tell cases that passed as well, with reasons")
     .addOption(podCidr())
     .addOption(staged())
+    .addOption(denyWith())
     .option("--keep-going", "test what could be read; what is broken fails closed")
     .addHelpText(
       "after",
@@ -172,6 +179,7 @@ export async function runProgram(io: Io, argv: readonly string[]): Promise<numbe
     .argument("[node]", "a node's name; the first node where left out")
     .description("the nftables table that a node would have, as text for nft -f")
     .addOption(staged())
+    .addOption(denyWith())
     .addHelpText(
       "after",
       example(

@@ -6,7 +6,7 @@ import { OpError } from "../../base/errors.ts";
 import { formatPosition, type Issue } from "../../base/issue.ts";
 import type { Judge, JudgeName } from "../../judges/judge.ts";
 import { ModelJudge } from "../../judges/model-judge.ts";
-import { RulesetJudge } from "../../judges/ruleset-judge.ts";
+import { type EnforcementOptions, RulesetJudge } from "../../judges/ruleset-judge.ts";
 import { runStages, type TestRun } from "../../judges/run-test.ts";
 import { planStages } from "../../judges/test-plan.ts";
 import { TEST_KIND } from "../../resources/decode/kinds.ts";
@@ -23,7 +23,7 @@ import { caseTitle, type FileResult } from "../test-result.ts";
 
 export type JudgeChoice = JudgeName | "all";
 
-export interface TestOptions {
+export interface TestOptions extends EnforcementOptions {
   readonly on?: string;
   readonly json?: boolean;
   readonly output?: "json" | "yaml";
@@ -44,13 +44,16 @@ export function parseJudges(text: string | undefined): readonly JudgeName[] {
 }
 
 /** Judges are made for one file and closed after it. */
-export async function makeJudges(names: readonly JudgeName[]): Promise<Judge[]> {
+export async function makeJudges(
+  names: readonly JudgeName[],
+  enforcement: EnforcementOptions = {},
+): Promise<Judge[]> {
   const judges: Judge[] = [];
   for (const name of names) {
     if (name === "model") judges.push(new ModelJudge());
-    else if (name === "ruleset") judges.push(new RulesetJudge());
+    else if (name === "ruleset") judges.push(new RulesetJudge(enforcement));
     // Loading the kernel's bindings costs time that no other judge needs.
-    else judges.push(new (await import("../../lab/kernel-judge.ts")).KernelJudge());
+    else judges.push(new (await import("../../lab/kernel-judge.ts")).KernelJudge(enforcement));
   }
   return judges;
 }
@@ -213,7 +216,7 @@ export async function runTest(io: Io, paths: readonly string[], options: TestOpt
   );
   const results: FileResult[] = [];
   for (const [index, loaded] of tests.entries()) {
-    const judges = await makeJudges(names);
+    const judges = await makeJudges(names, options.denyWith ? { denyWith: options.denyWith } : {});
     try {
       const run = await playTest(loaded, judges, {
         ...(options.podCidr && { podCidr: options.podCidr }),

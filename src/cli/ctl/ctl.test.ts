@@ -152,7 +152,7 @@ describe("get", () => {
 
   test("-f shows what the file names, as the store has it", async () => {
     const { exit, out, err } = await given(
-      gnp("deny-all", "{selector: has(x)}") + "---\n" + gnp("no"),
+      `${gnp("deny-all", "{selector: has(x)}")}---\n${gnp("none")}`,
       "get",
       "-o",
       "custom-columns=NAME,SELECTOR",
@@ -161,7 +161,7 @@ describe("get", () => {
       exit: 1,
       out: ["NAME       SELECTOR", "deny-all   all()"],
     });
-    expect(err).toBe("resource does not exist: GlobalNetworkPolicy(no)");
+    expect(err).toBe("resource does not exist: GlobalNetworkPolicy(none)");
   });
 
   test("what is elsewhere is told", async () => {
@@ -203,10 +203,10 @@ describe("apply, create and replace", () => {
       `apiVersion: projectcalico.org/v3\nkind: NetworkPolicy\nmetadata: {${metadata}}\nspec: {}\n`;
     await given(policy("name: a"), "create", "-n", "x");
     expect(load(read("networkpolicy-x-a.yaml"))).toMatchObject({ metadata: { name: "a", namespace: "x" } });
-    const { exit, err } = await given(policy("name: b, namespace: y"), "create", "-n", "x");
+    const { exit, err } = await given(policy("name: b, namespace: far"), "create", "-n", "x");
     expect(exit).toBe(2);
     expect(err).toContain(
-      "<stdin>:3:21: NetworkPolicy(y/b): resource namespace does not match client namespace. y != x",
+      "<stdin>:3:21: NetworkPolicy(far/b): resource namespace does not match client namespace. far != x",
     );
   });
 
@@ -230,7 +230,7 @@ describe("apply, create and replace", () => {
     );
     expect({ exit, out }).toEqual({ exit: 2, out: "Partial success: applied 1 out of 3 resources" });
     expect(err).toContain("<stdin>:9:8: error: GlobalNetworkPolicy b: spec.order:");
-    expect(err).toContain("<stdin>:10:1: resource type not supported: Deployment of apps/v1");
+    expect(err).toContain("<stdin>:11:1: resource type not supported: Deployment of apps/v1");
     expect(files()).toEqual(["globalnetworkpolicy-a.yaml", "shop.yaml"]);
   });
 
@@ -290,7 +290,9 @@ describe("apply, create and replace", () => {
     writeFileSync(path.join(inner, "a.yaml"), gnp("a"));
     const top = path.basename(inner);
     expect((await ctl("apply", "-f", ".", "--store", top)).out).toContain("applied 5 resource(s)");
-    expect((await ctl("get", "gnp", "-R", "-f", ".", "--store", top, "-o", "name")).out).toContain("/a");
+    expect((await ctl("get", "-R", "-f", ".", "--store", top, "-o", "name")).out).toContain(
+      "globalnetworkpolicy.projectcalico.org/a",
+    );
   });
 
   test("a file that is not YAML is not written to, nor is one that uses anchors where it would change", async () => {
@@ -372,7 +374,7 @@ describe("patch and label", () => {
 
   test.each<[string[], number, string]>([
     [["gnp", "none", "-p", "{}"], 1, "resource does not exist: GlobalNetworkPolicy(none)"],
-    [["gnp", "deny-all", "-p", "{spec: {selector: 'a =='}}"], 2, "shop.yaml:10:18: error"],
+    [["gnp", "deny-all", "-p", "{spec: {selector: 'a =='}}"], 2, "shop.yaml:10:17: error"],
     [["gnp", "deny-all", "-p", "{metadata: {name: x}}"], 2, "metadata.name may not be changed"],
     [
       ["gnp", "deny-all", "-t", "json", "-p", '[{"op": "test", "path": "/spec/order", "value": 1}]'],

@@ -41,3 +41,13 @@ test("a selector without short words is told in its canonical text", () => {
     "(kind in {'pod'} && serviceaccount in {'sa'})",
   );
 });
+
+test("Calico's selectors mean endpoints, pods or not", () => {
+  const web: Selector = { kind: "label", of: "endpoint", key: "app", test: { op: "in", values: ["web"] } };
+  expect(selectorText(web)).toBe("endpoints with app=web");
+  expect(selectorText(allOf([web, { kind: "namespace", names: ["shop"] }]))).toBe(
+    "endpoints with app=web in namespace shop",
+  );
+  expect(selectorText({ kind: "namespace", names: ["shop"] })).toBe("every endpoint in namespace shop");
+  expect(selectorText({ kind: "namespace", names: [""] })).toBe("namespace in {''}");
+});

@@ -36,9 +36,14 @@ export function selectorText(selector: Selector): string {
       (label.of === "endpoint" ? own : ofNamespace).push(label.text);
     }
   }
-  if (!onlyPods) return formatSelector(selector);
-  const pods = own.length === 0 ? "every pod" : `pods ${own.join(" and ")}`;
-  return `${pods} in ${namespacesText(names, ofNamespace)}`;
+  const said = own.length + ofNamespace.length + (names?.length ?? 0);
+  if ((!onlyPods && said === 0) || names?.includes("")) return formatSelector(selector);
+  // Calico's selectors mean other workloads and network sets as well.
+  const what = onlyPods ? "pod" : "endpoint";
+  const who = own.length === 0 ? `every ${what}` : `${what}s ${own.join(" and ")}`;
+  return !onlyPods && names === undefined && ofNamespace.length === 0
+    ? who
+    : `${who} in ${namespacesText(names, ofNamespace)}`;
 }
 
 function namespacesText(names: readonly string[] | undefined, labels: readonly string[]): string {

@@ -252,12 +252,12 @@ describe("the clause that failed", () => {
     [
       "who it comes from",
       "{action: Allow, source: {selector: app == 'cart'}}",
-      "the source, default/web (192.168.0.1), is not among app == 'cart'",
+      "the source, default/web (192.168.0.1), is not among endpoints with app=cart",
     ],
     [
       "who it does not come from",
       "{action: Allow, source: {notSelector: app == 'web'}}",
-      "the source, default/web (192.168.0.1), is among app == 'web'",
+      "the source, default/web (192.168.0.1), is among endpoints with app=web",
     ],
     [
       "where it comes from",

@@ -41,8 +41,8 @@ export interface Pair {
 
 /** Packets compared for one policy. */
 const MAX_PACKETS = 8;
-/** Cells of truth tables compared in one call: some seconds' worth. */
-const MAX_CELLS = 60_000_000;
+/** Cells of truth tables made in one call: some seconds' worth. */
+const MAX_CELLS = 100_000_000;
 const RANK = { deny: 0, mixed: 1, allow: 2 } as const;
 
 /** Asks about one cluster, policy by policy. The cluster is changed and put back. */
@@ -51,11 +51,23 @@ export class ImpactStudy {
   readonly #folderPackets: readonly Packet[];
   /** Truth tables of the cluster as it is. */
   readonly #known = new Map<string, Matrix>();
-  #cells = 0;
+  /** Of one truth table. */
+  readonly #cells: number;
+  /** Truth tables that may still be made, and how many of them one policy may have. */
+  #budget: number;
+  readonly #share: number;
 
-  /** @param cluster - synced, with every policy in force */
-  constructor(cluster: Cluster) {
+  /**
+   * @param cluster - synced, with every policy in force
+   * @param policies - how many will be asked about
+   */
+  constructor(cluster: Cluster, policies: number) {
     this.#cluster = cluster;
+    const endpoints = [...cluster.graph.endpoints.values()];
+    const groups = new Set(endpoints.map(({ endpoint }) => endpoint.workload ?? endpoint.id));
+    this.#cells = Math.max(1, groups.size ** 2);
+    this.#budget = Math.floor(MAX_CELLS / this.#cells);
+    this.#share = Math.min(MAX_PACKETS, Math.max(1, Math.floor(this.#budget / Math.max(1, policies))));
     const counts = new Map<string, { packet: Packet; uses: number }>();
     for (const state of cluster.graph.policies.values()) {
       for (const packet of packetsOf(state)) {
@@ -80,6 +92,7 @@ export class ImpactStudy {
     if (!state) return undefined;
     const facts = factsOf(state);
     const { packets, left } = this.#packets(state);
+    if (packets.length === 0) return { ...facts, compared: [], left, changes: [] };
     const after = packets.map((packet) => this.#current(packet));
     const restore = this.#put(policy, before);
     const without = packets.map((packet) => this.#table(packet));
@@ -131,13 +144,8 @@ export class ImpactStudy {
     const wanted = new Map(
       [...own, OTHER_PORT, ...this.#folderPackets].map((packet) => [packetKey(packet), packet]),
     );
-    const groups = new Set(
-      [...this.#cluster.graph.endpoints.values()].map(({ endpoint }) => endpoint.workload ?? endpoint.id),
-    );
-    const cells = Math.max(1, groups.size ** 2);
-    const affordable = Math.floor(Math.max(0, MAX_CELLS - this.#cells) / cells);
-    const packets = [...wanted.values()].slice(0, Math.min(MAX_PACKETS, affordable));
-    this.#cells += packets.length * cells;
+    const packets = [...wanted.values()].slice(0, Math.min(this.#share, this.#budget));
+    this.#budget -= packets.length;
     return { packets, left: wanted.size - packets.length };
   }
 
@@ -200,25 +208,53 @@ function changesOf(
   return [...changes.values()].map((entry) => ({ packets: entry.packets, ...entry.change }));
 }
 
-/** Both have the same groups in the same order: a policy makes no pods. */
+/**
+ * Both have the same groups in the same order: a policy makes no pods. Groups that both treat alike are compared once.
+ * Cost: kinds of groups squared, and the pairs that differ.
+ */
 function difference(before: Matrix, after: Matrix): Omit<Change, "packets"> {
-  const closed: Pair[] = [];
-  const opened: Pair[] = [];
-  let connections = 0;
-  for (const [from, source] of after.groups.entries()) {
-    for (const [to, destination] of after.groups.entries()) {
-      if (from === to && source.pods.length === 1) continue;
-      connections++;
-      const old = before.cell(from, to);
-      const now = after.cell(from, to);
-      if (old === now) continue;
-      const pair = {
-        from: source.name,
-        to: destination.name,
-        isPartial: old === "mixed" || now === "mixed",
-      };
-      (RANK[now] < RANK[old] ? closed : opened).push(pair);
+  const closed: (readonly [number, number])[] = [];
+  const opened: (readonly [number, number])[] = [];
+  const compare = (from: number, to: number, alike: readonly (readonly [number, number])[]): void => {
+    const old = RANK[before.cell(from, to)];
+    const now = RANK[after.cell(from, to)];
+    if (old !== now) (now < old ? closed : opened).push(...alike);
+  };
+  const classes = alikeGroups(before, after);
+  for (const sources of classes) {
+    for (const destinations of classes) {
+      const from = sources[0] ?? 0;
+      const to = destinations.find((other) => other !== from);
+      if (to === undefined || before.cell(from, to) === after.cell(from, to)) continue;
+      compare(from, to, pairsOf(sources, destinations));
     }
   }
-  return { connections, closed, opened };
+  const several = after.groups.flatMap(({ pods }, index) => (pods.length > 1 ? index : []));
+  for (const index of several) compare(index, index, [[index, index]]);
+  const count = after.groups.length;
+  const named = (pairs: readonly (readonly [number, number])[]): Pair[] =>
+    [...pairs]
+      .sort(([a, b], [c, d]) => a - c || b - d)
+      .map(([from, to]) => ({
+        from: after.groups[from]?.name ?? "",
+        to: after.groups[to]?.name ?? "",
+        isPartial: before.cell(from, to) === "mixed" || after.cell(from, to) === "mixed",
+      }));
+  return { connections: count * (count - 1) + several.length, closed: named(closed), opened: named(opened) };
+}
+
+function pairsOf(sources: readonly number[], destinations: readonly number[]): (readonly [number, number])[] {
+  return sources.flatMap((from) => destinations.flatMap((to) => (from === to ? [] : [[from, to] as const])));
+}
+
+/** Groups that are of one kind before, and of one kind after. */
+function alikeGroups(before: Matrix, after: Matrix): readonly (readonly number[])[] {
+  const classes = new Map<string, number[]>();
+  for (const index of after.groups.keys()) {
+    const key = `${before.kinds[index]} ${after.kinds[index]}`;
+    const known = classes.get(key);
+    if (known) known.push(index);
+    else classes.set(key, [index]);
+  }
+  return [...classes.values()];
 }

@@ -6,7 +6,15 @@ import { counted } from "../output.ts";
 import { paintFor } from "../paint.ts";
 import type { Change, Impact, Pair } from "./impact.ts";
 import { packetText } from "./packets.ts";
-import type { JudgedPolicy } from "./validate.ts";
+
+/** One policy, and what was found of it. */
+export interface JudgedPolicy {
+  readonly object: KubernetesObject;
+  /** undefined for a staged policy that cannot be previewed. */
+  readonly impact: Impact | undefined;
+  /** Of a file that is not applied, or staged: what it would do, not what it does. */
+  readonly isProspect: boolean;
+}
 
 const NAMES_SHOWN = 5;
 const PAIRS_SHOWN = 8;
@@ -52,7 +60,10 @@ function shortened(names: readonly string[], most: number): string {
 function changeLines({ object, isProspect }: JudgedPolicy, { changes, compared, left }: Impact): string[] {
   const asked = compared.map(packetText).join(", ");
   const rest = left > 0 ? `; ${counted(left, "port")} that policies name not compared` : "";
-  if (compared.length === 0) return ["the folder is too big to compare what it changes"];
+  if (compared.length === 0)
+    return [
+      "what it changes was not compared, for the folder is big: validate -f compares one file's policies",
+    ];
   const prefix = "stagedAction" in object ? "enforced, it " : "";
   if (changes.length === 0) {
     const nothing = isProspect ? "would change" : "changes";

@@ -105,7 +105,7 @@ test("errors are told with their places, policies are judged all the same, and t
   );
   const { exit, out } = await validate();
   expect(exit).toBe(2);
-  expect(out).toContain("a.yaml:29:10: error: CalicoNetworkPolicy default/bad: spec.order:");
+  expect(out).toContain("a.yaml:30:3: error: CalicoNetworkPolicy default/bad: spec.order:");
   expect(out).toContain("selects 1 pod: default/db");
 });
 

@@ -14,23 +14,14 @@ import type { Io } from "../io.ts";
 import { counted, structured } from "../output.ts";
 import { paintFor } from "../paint.ts";
 import { openFolder } from "./folder-store.ts";
-import { type Impact, ImpactStudy } from "./impact.ts";
+import { ImpactStudy } from "./impact.ts";
 import { type ResourceOptions, readManifests } from "./resources.ts";
-import { policyData, policyLines } from "./validate-text.ts";
+import { type JudgedPolicy, policyData, policyLines } from "./validate-text.ts";
 import type { StoreOptions } from "./write.ts";
 
 export interface ValidateOptions extends ResourceOptions, StoreOptions {
   readonly output?: "json" | "yaml";
   readonly strict?: boolean;
-}
-
-/** One policy, and what was found of it. */
-export interface JudgedPolicy {
-  readonly object: KubernetesObject;
-  /** undefined for a staged policy that cannot be previewed. */
-  readonly impact: Impact | undefined;
-  /** Of a file that is not applied, or staged: what it would do, not what it does. */
-  readonly isProspect: boolean;
 }
 
 /** @returns 2 for errors, 1 for warnings where the user is strict. @throws OpError */
@@ -50,8 +41,8 @@ export async function runValidate(io: Io, options: ValidateOptions): Promise<num
   } else {
     for (const policy of judged) for (const line of policyLines(io, policy)) io.out(line);
     tellIssues(io, issues);
-    const counts = [counted(judged.length, "policy"), counted(errors, "error"), counted(warnings, "warning")];
-    io.out(counts.join(", ").replace("policys", "policies"));
+    const policies = `${judged.length} ${judged.length === 1 ? "policy" : "policies"}`;
+    io.out([policies, counted(errors, "error"), counted(warnings, "warning")].join(", "));
   }
   if (errors > 0) return 2;
   return options.strict && warnings > 0 ? 1 : 0;
@@ -95,8 +86,8 @@ async function readInput(io: Io, options: ValidateOptions): Promise<Input> {
 }
 
 function judge(io: Io, cluster: Cluster, { objects, given, stored }: Input): JudgedPolicy[] {
-  const study = new ImpactStudy(cluster);
   const asked = (given?.objects ?? objects).filter(isPolicy);
+  const study = new ImpactStudy(cluster, asked.length);
   return asked.map((object, index) => {
     io.progress(`comparing with and without ${objectName(object)} (${index + 1} of ${asked.length})`);
     const impact = study.of(object, stored.get(objectName(object)));

@@ -52,6 +52,7 @@ export function randomManifests(random: Random): Manifest[] {
     ...several(2, (index) => hostEndpoint(random, index)),
     ...several(2, (index) => calico("Profile", global(random, `p${index}`), profileSpec(random))),
     ...several(1, (index) => workloadEndpoint(random, index)),
+    ...several(1, (index) => calico("IPPool", { name: `pool${index}` }, poolSpec(random))),
     ...several(2, (index) => clusterPolicy(random, index)),
     ...several(2, (index) => adminPolicy(random, index)),
     ...several(1, () => baselinePolicy(random)),
@@ -237,7 +238,7 @@ function entity(random: Random, cidrs: readonly string[], port: (() => unknown[]
   };
 }
 
-const NUMBERED = ["TCP", "UDP", "SCTP", 6, 17];
+const NUMBERED = ["TCP", "TCP", "UDP", "SCTP", 6, 17];
 
 function calicoRule(random: Random, direction: "ingress" | "egress", namespace: string | undefined): Fields {
   const action = random.pick(["Allow", "Allow", "Deny", "Deny", "Pass", "Log"]);
@@ -267,13 +268,18 @@ function calicoRule(random: Random, direction: "ingress" | "egress", namespace: 
     protocol === undefined
       ? [random.pick(PORT_NAMES)]
       : random.some([80, "80:81", "8000:9000", "http", 443], 2);
+  // All ports that a client may have, or some that none has: what lies between, nobody can say.
+  const clientPorts = (): unknown[] => [random.pick(["1:65535", "1:1023"])];
   return {
     action,
     ...(protocol !== undefined && { protocol }),
     ...maybe(random, 0.1, "notProtocol", () => random.pick(["UDP", 132])),
     ...maybe(random, 0.1, "ipVersion", () => family),
-    source: entity(random, cidrs, undefined),
+    source: entity(random, cidrs, protocol === undefined || random.chance(0.8) ? undefined : clientPorts),
     destination: entity(random, cidrs, port),
+    ...(action === "Allow" && protocol === "TCP" && direction === "ingress"
+      ? maybe(random, 0.1, "http", () => ({ methods: ["GET"], paths: [{ prefix: "/" }] }))
+      : {}),
     ...maybe(random, 0.1, "metadata", () => ({ annotations: { why: "because" } })),
   };
 }
@@ -295,6 +301,7 @@ function policySpec(random: Random): Fields {
     ...maybe(random, 0.7, "order", () => random.pick([-1, 0, 10.5, 1000])),
     ...maybe(random, 0.6, "selector", () => randomSelector(random)),
     ...maybe(random, 0.15, "serviceAccountSelector", () => "has(app)"),
+    ...maybe(random, 0.1, "performanceHints", () => ["AssumeNeededOnEveryNode"]),
     ...maybe(random, 0.4, "types", () => random.some(["Ingress", "Egress"])),
     ...maybe(random, 0.8, "ingress", () => rules(random, "ingress")),
     ...maybe(random, 0.4, "egress", () => rules(random, "egress")),
@@ -369,6 +376,10 @@ function profileSpec(random: Random): Fields {
     ingress: rules(random, "ingress", ""),
     egress: rules(random, "egress", ""),
   };
+}
+
+function poolSpec(random: Random): Fields {
+  return { cidr: "192.168.0.0/16", ...maybe(random, 0.5, "natOutgoing", () => true), blockSize: 26 };
 }
 
 function workloadEndpoint(random: Random, index: number): Manifest {

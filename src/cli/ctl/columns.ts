@@ -41,6 +41,16 @@ function joined(...keys: readonly string[]): (object: JsonObject) => string {
   };
 }
 
+function labels(object: JsonObject): string {
+  const value = valueAt(object, ["metadata", "labels"]);
+  if (!isObject(value)) return "<none>";
+  return (
+    Object.entries(value)
+      .map(([key, entry]) => `${key}=${scalarText(entry)}`)
+      .join(",") || "<none>"
+  );
+}
+
 function shortened(text: string): string {
   return text.length > NETS_WIDTH ? `${text.slice(0, NETS_WIDTH - 3)}...` : text;
 }
@@ -194,12 +204,18 @@ const TABLES: Readonly<Record<string, Table>> = {
       ASNUMBER: specOr("-", "asNumber"),
     },
   },
+  Pod: {
+    narrow: ["NAME"],
+    wide: ["NAME", "NODE", "LABELS"],
+    cells: { NODE: specOr("<none>", "nodeName"), LABELS: labels },
+  },
   Node: {
     narrow: ["NAME"],
     wide: ["NAME", "ASN", "IPV4", "IPV6"],
     cells: { ASN: specOr("(64512)", "bgp", "asNumber"), IPV4: nodeAddress(4), IPV6: nodeAddress(6) },
   },
 };
+const LABELLED: Table = { narrow: ["NAME"], wide: ["NAME", "LABELS"], cells: { LABELS: labels } };
 const PLAIN: Table = { narrow: ["NAME"], wide: ["NAME"], cells: {} };
 
 const COMMON: Table["cells"] = {
@@ -209,7 +225,7 @@ const COMMON: Table["cells"] = {
 
 function tableOf(kind: CtlKind): Table {
   if (kind.id === "NetworkPolicy.networking.k8s.io") return KUBERNETES_POLICY;
-  return TABLES[kind.name] ?? PLAIN;
+  return TABLES[kind.name] ?? (kind.groups[0] === "" ? LABELLED : PLAIN);
 }
 
 export function defaultHeadings(kind: CtlKind, wide: boolean): readonly string[] {

@@ -120,6 +120,14 @@ describe("get", () => {
       ["gnp,np", "-A", "-o", "name"],
       ["globalnetworkpolicy.projectcalico.org/deny-all", "networkpolicy.projectcalico.org/web"],
     ],
+    [
+      ["pod", "-n", "shop", "-o", "wide"],
+      ["NAMESPACE   NAME   NODE   LABELS", "shop        web    n1     <none>"],
+    ],
+    [
+      ["ns", "-o", "wide"],
+      ["NAME   LABELS", "shop   env=prod"],
+    ],
     [["gnp/deny-all", "-o", "name"], ["globalnetworkpolicy.projectcalico.org/deny-all"]],
   ])("%j", async (argv, expected) => {
     expect(await lines("get", ...argv)).toEqual(expected);
@@ -411,6 +419,7 @@ describe("patch and label", () => {
     [["ns", "shop", "env=test"], "key env is already present. please use '--overwrite'"],
     [["ns", "shop", "zone", "--remove"], "key zone does not exist"],
     [["pod", "web", "a=b"], "resource does not exist: Pod(default/web)"],
+    [["wep", "n1-k8s-web-eth0", "a=b", "-n", "shop"], "those of pods are views of the pods"],
   ])("label %j is refused with status 1", async (argv, message) => {
     const { exit, err } = await ctl("label", ...argv);
     expect(exit).toBe(1);

@@ -49,10 +49,14 @@ export interface Manifest {
   readonly issues: readonly Issue[];
 }
 
+/** The kind's name; of the two that share one, Kubernetes' has calicoctl's word for it. */
+export function refKind(kind: CtlKind): string {
+  return kind.id === "NetworkPolicy.networking.k8s.io" ? "KubernetesNetworkPolicy" : kind.name;
+}
+
 /** `GlobalNetworkPolicy(name)`, `NetworkPolicy(namespace/name)`: calicoctl's way to name an object. */
 export function refText({ kind, namespace, name }: ObjectRef): string {
-  const words = kind.id === "NetworkPolicy.networking.k8s.io" ? "KubernetesNetworkPolicy" : kind.name;
-  return `${words}(${namespace === "" ? name : `${namespace}/${name}`})`;
+  return `${refKind(kind)}(${namespace === "" ? name : `${namespace}/${name}`})`;
 }
 
 export function refKey({ kind, namespace, name }: ObjectRef): string {

@@ -15,11 +15,11 @@ import {
   withValueAt,
 } from "./json.ts";
 import { jsonPatch } from "./json-patch.ts";
-import { type ObjectRef, refText } from "./manifest.ts";
+import type { ObjectRef } from "./manifest.ts";
 import { mergePatch, strategicPatch } from "./merge-patch.ts";
 import { failed, invalid, type Outcome, type OutcomeOptions, reportOutcomes } from "./outcome.ts";
 import type { Store, StoredObject } from "./store.ts";
-import { refsOf, type StoreOptions } from "./write.ts";
+import { missing, refsOf, type StoreOptions } from "./write.ts";
 
 export interface ChangeOptions extends StoreOptions, OutcomeOptions {
   readonly namespace?: string;
@@ -35,8 +35,7 @@ export async function runPatch(io: Io, words: readonly string[], options: PatchO
   const patch = readPatch(options.patch);
   const { store, ref } = await target(io, words, options);
   const stored = store.find(ref);
-  if (!stored)
-    return reportOutcomes(io, "patch", [failed(ref, `resource does not exist: ${refText(ref)}`)], options);
+  if (!stored) return reportOutcomes(io, "patch", [failed(ref, missing(ref))], options);
   return reportOutcomes(
     io,
     "patch",
@@ -129,7 +128,7 @@ export async function runLabel(io: Io, words: readonly string[], options: LabelO
   const title = `${words.slice(0, named).join(" ")}`;
   const stored = store.find(ref);
   const refuse = (message: string): number => reportOutcomes(io, "label", [failed(ref, message)], options);
-  if (!stored) return refuse(`resource does not exist: ${refText(ref)}`);
+  if (!stored) return refuse(missing(ref));
   let value = stored.value;
   const told: string[] = [];
   for (const { key, value: wanted } of changes) {

@@ -6,6 +6,7 @@ import { textTable } from "../table.ts";
 import { type Column, columnOf, defaultHeadings, headingsOf } from "./columns.ts";
 import { isList, isObject, type Json, type JsonObject, scalarText } from "./json.ts";
 import { type CtlKind, KINDS } from "./kinds.ts";
+import { refKind } from "./manifest.ts";
 import type { StoredObject } from "./store.ts";
 
 export type OutputFormat =
@@ -96,7 +97,7 @@ function tables(objects: readonly StoredObject[], options: PrintOptions): string
     if (lines.length > 0) lines.push("");
     const titled = shown.length > 1 && format.kind === "table";
     // Which kind a table shows, its heading alone does not say.
-    if (titled) lines.push(`${kind.id}:`);
+    if (titled) lines.push(`${refKind(kind)}:`);
     lines.push(
       ...textTable(
         columns.map(({ heading }) => heading),

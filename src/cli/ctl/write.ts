@@ -68,7 +68,7 @@ async function write(
   }
   const stored = store.find(ref);
   if (!stored) {
-    if (verb === "replace") return failed(ref, `resource does not exist: ${refText(ref)}`);
+    if (verb === "replace") return failed(ref, missing(ref));
     const { value, text } = resource;
     const written = await store.create({ ref, value, ...(text !== undefined && { text }) });
     return written.kind === "invalid"
@@ -95,6 +95,20 @@ async function write(
 /** A relative name and an absolute one may mean one file. */
 function isSameFile(a: string, b: string): boolean {
   return a === b || a.endsWith(`/${b}`) || b.endsWith(`/${a}`);
+}
+
+/** That it is not there; and where `get` shows it all the same, what it is. */
+export function missing(ref: ObjectRef): string {
+  const { kind, name } = ref;
+  const isTier = kind.name === "Tier" && BUILT_IN_TIERS.some((tier) => tier.name === name);
+  const view = isTier
+    ? ": it is built in"
+    : kind.name === "WorkloadEndpoint"
+      ? " (those of pods are views of the pods: change the pod)"
+      : kind.name === "Profile" && /^k(?:ns|sa)\./.test(name)
+        ? " (it is a view of a Namespace or ServiceAccount: change that)"
+        : "";
+  return `resource does not exist: ${refText(ref)}${view}`;
 }
 
 function versionConflict(stored: JsonObject, given: JsonObject): string | undefined {
@@ -157,13 +171,8 @@ export function refsOf(words: readonly string[], namespace = "default"): ObjectR
 
 async function remove(store: Store, ref: ObjectRef, options: WriteOptions): Promise<Outcome> {
   const stored = store.find(ref);
-  const isBuiltIn = ref.kind.name === "Tier" && BUILT_IN_TIERS.some(({ name }) => name === ref.name);
-  if (!stored && isBuiltIn)
-    return failed(ref, `operation delete is not supported on ${refText(ref)}: it is built in`);
   if (!stored) {
-    return options.skipNotExists
-      ? { kind: "handled", ref, result: "skipped" }
-      : failed(ref, `resource does not exist: ${refText(ref)}`);
+    return options.skipNotExists ? { kind: "handled", ref, result: "skipped" } : failed(ref, missing(ref));
   }
   if (ref.kind.name === "Tier") {
     const users = store

@@ -2,8 +2,8 @@
 import type { Cluster, ClusterChange } from "../analysis/cluster.ts";
 import { type Question, type ResolvedQuestion, resolveQuestion } from "../analysis/question.ts";
 import { POD_INTERFACE_PREFIX, podInterfaceName, UPLINK } from "../network/interface-name.ts";
-import { simulateConnection, type Topology } from "../nft/connection.ts";
 import type { DenyWith } from "../nft/compile-rule.ts";
+import { simulateConnection, type Topology } from "../nft/connection.ts";
 import { NodeRuleset } from "../nft/node-ruleset.ts";
 import type { Flow } from "../policy/model.ts";
 import type { Judge, Observation } from "./judge.ts";

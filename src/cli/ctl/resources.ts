@@ -36,7 +36,7 @@ export interface Resource {
 export interface Resources {
   readonly found: readonly Resource[];
   /** What is there and cannot be taken, each with its place. */
-  readonly refused: readonly { readonly what: string; readonly message: string }[];
+  readonly refused: readonly { readonly message: string }[];
 }
 
 /** @throws OpError as `readInputs`; `input-invalid` for a text that is not YAML, and where nothing is in it */
@@ -54,12 +54,12 @@ export async function readResources(io: Io, options: ResourceOptions): Promise<R
     });
   }
   const found: Resource[] = [];
-  const refused: { what: string; message: string }[] = [];
+  const refused: { message: string }[] = [];
   for (const manifest of manifests) {
     for (const { what, source } of manifest.others) {
       const place = source.locate("");
       const where = place ? `${formatPosition(place)}: ` : "";
-      refused.push({ what, message: `${where}resource type not supported: ${what}` });
+      refused.push({ message: `${where}resource type not supported: ${what}` });
     }
     for (const object of manifest.objects) {
       const mismatch = namespaceMismatch(object, options.namespace);
@@ -67,7 +67,7 @@ export async function readResources(io: Io, options: ResourceOptions): Promise<R
       else {
         const place = object.source.locate("metadata.namespace");
         const where = place ? `${formatPosition(place)}: ` : "";
-        refused.push({ what: object.ref.kind.name, message: `${where}${refText(object.ref)}: ${mismatch}` });
+        refused.push({ message: `${where}${refText(object.ref)}: ${mismatch}` });
       }
     }
   }

@@ -60,12 +60,9 @@ async function write(
   const { ref } = resource;
   const issues = problemsOf(resource);
   if (issues.length > 0) return invalid(ref, issues);
-  if (ref.kind.name === "ClusterInformation" || ref.kind.name === "Profile") {
-    const why =
-      ref.kind.name === "Profile" ? "it is made from a Namespace or ServiceAccount" : "it is read-only";
-    if (ref.kind.name === "ClusterInformation" || /^k(?:ns|sa)\./.test(ref.name))
-      return failed(ref, `operation ${verb} is not supported on ${refText(ref)}: ${why}`);
-  }
+  const readOnly = readOnlyBecause(ref);
+  if (readOnly !== undefined)
+    return failed(ref, `operation ${verb} is not supported on ${refText(ref)}: ${readOnly}`);
   const stored = store.find(ref);
   if (!stored) {
     if (verb === "replace") return failed(ref, missing(ref));
@@ -97,6 +94,14 @@ function isSameFile(a: string, b: string): boolean {
   return a === b || a.endsWith(`/${b}`) || b.endsWith(`/${a}`);
 }
 
+const PROFILE_VIEW = /^k(?:ns|sa)\./;
+
+function readOnlyBecause({ kind, name }: ObjectRef): string | undefined {
+  if (kind.name === "ClusterInformation") return "it is read-only";
+  const isView = kind.name === "Profile" && PROFILE_VIEW.test(name);
+  return isView ? "it is made from a Namespace or ServiceAccount" : undefined;
+}
+
 /** That it is not there; and where `get` shows it all the same, what it is. */
 export function missing(ref: ObjectRef): string {
   const { kind, name } = ref;
@@ -105,7 +110,7 @@ export function missing(ref: ObjectRef): string {
     ? ": it is built in"
     : kind.name === "WorkloadEndpoint"
       ? " (those of pods are views of the pods: change the pod)"
-      : kind.name === "Profile" && /^k(?:ns|sa)\./.test(name)
+      : kind.name === "Profile" && PROFILE_VIEW.test(name)
         ? " (it is a view of a Namespace or ServiceAccount: change that)"
         : "";
   return `resource does not exist: ${refText(ref)}${view}`;

@@ -6,7 +6,7 @@
 import type { Family } from "../base/ip.ts";
 import type { PolicyGraph } from "../calc/graph.ts";
 import type { Identity } from "../calc/types.ts";
-import type { Party } from "../policy/model.ts";
+import { isSelf, nodeOf, type Party } from "../policy/model.ts";
 import { addressCells } from "./units.ts";
 
 export interface PartyPair {
@@ -43,7 +43,9 @@ export function distinctPairs(
       if (isSelf(pair) && sources.length + destinations.length > 2) continue;
       const [sourceNode, destinationNode] = [nodeOf(pair.source), nodeOf(pair.destination)];
       // Host endpoints tell nodes apart; without any, only whether it is one node matters.
-      const nodes = hosts ? `${sourceNode} ${destinationNode}` : String(sourceNode === destinationNode);
+      const nodes = hosts
+        ? `${sourceNode ?? ""} ${destinationNode ?? ""}`
+        : String(sourceNode === destinationNode);
       const key = `${kinds.of(pair.source)} ${kinds.of(pair.destination)} ${perNode ? nodes : ""}`;
       if (!pairs.has(key)) pairs.set(key, pair);
     }
@@ -63,7 +65,7 @@ export function distinctParties(
     const party = parties.find(({ address }) => address.family === family);
     if (!party) return undefined;
     const byNode = party.kind === "node" || !graph.hosts.isEmpty;
-    const key = from.length === 1 ? "" : `${kinds.of(party)} ${byNode ? nodeOf(party) : ""}`;
+    const key = from.length === 1 ? "" : `${kinds.of(party)} ${byNode ? (nodeOf(party) ?? "") : ""}`;
     if (!found.has(key)) found.set(key, party);
   }
   return [...found.values()];
@@ -76,25 +78,6 @@ function commonFamily(from: Addressed, to: Addressed): PartyPair | undefined {
     if (source && destination) return { source, destination };
   }
   return undefined;
-}
-
-function isSelf({ source, destination }: PartyPair): boolean {
-  return (
-    source.kind === "endpoint" &&
-    destination.kind === "endpoint" &&
-    source.endpoint.id === destination.endpoint.id
-  );
-}
-
-function nodeOf(party: Party): string {
-  switch (party.kind) {
-    case "endpoint":
-      return party.endpoint.node;
-    case "node":
-      return party.node;
-    case "outside":
-      return "";
-  }
 }
 
 /** Kinds of parties, as text. */
@@ -118,7 +101,9 @@ class Kinds {
   sample(all: readonly Addressed[], perNode: boolean): readonly Addressed[] {
     const counts = new Map<string, number>();
     return all.filter((parties) => {
-      const key = parties.map((party) => `${this.of(party)}${perNode ? nodeOf(party) : ""}`).join(" ");
+      const key = parties
+        .map((party) => `${this.of(party)}${perNode ? (nodeOf(party) ?? "") : ""}`)
+        .join(" ");
       const count = (counts.get(key) ?? 0) + 1;
       counts.set(key, count);
       return count <= 2;

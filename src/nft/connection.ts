@@ -5,7 +5,7 @@
  */
 import { must } from "../base/errors.ts";
 import { formatIp, type Ip } from "../base/ip.ts";
-import type { Flow, Party } from "../policy/model.ts";
+import { type Flow, icmpReply, isSelf, nodeOf, type Party } from "../policy/model.ts";
 import { type Hook, type Packet, runHook } from "./interpret.ts";
 import { BASE } from "./names.ts";
 import type { NftTable } from "./table.ts";
@@ -30,11 +30,6 @@ export interface ConnectionOutcome {
 
 const LOOPBACK = "lo";
 
-function nodeOf(party: Party): string | undefined {
-  if (party.kind === "endpoint") return party.endpoint.node;
-  return party.kind === "node" ? party.node : undefined;
-}
-
 function firstPacket(flow: Flow): Packet {
   return {
     inInterface: "",
@@ -57,11 +52,7 @@ export function simulateConnection(
   pick: (count: number) => number = () => 0,
 ): ConnectionOutcome {
   const { source, destination } = flow;
-  if (
-    source.kind === "endpoint" &&
-    destination.kind === "endpoint" &&
-    source.endpoint.id === destination.endpoint.id
-  ) {
+  if (isSelf(flow)) {
     return { allowed: true, translated: false, because: ["a pod reaches itself without leaving"] };
   }
   const journey = new Journey(topology, pick);
@@ -73,12 +64,6 @@ export function simulateConnection(
   return { allowed: back.arrived, translated, because: journey.because };
 }
 
-/** Echo replies answer echo requests. */
-const ICMP_REPLY: ReadonlyMap<number, number> = new Map([
-  [8, 0],
-  [128, 129],
-]);
-
 function replyTo({ source, destination, sourcePort, destinationPort, icmp, protocol }: Packet): Packet {
   return {
     inInterface: "",
@@ -88,7 +73,7 @@ function replyTo({ source, destination, sourcePort, destinationPort, icmp, proto
     protocol,
     ...(destinationPort !== undefined && { sourcePort: destinationPort }),
     ...(sourcePort !== undefined && { destinationPort: sourcePort }),
-    ...(icmp && { icmp: { type: ICMP_REPLY.get(icmp.type) ?? icmp.type, code: icmp.code } }),
+    ...(icmp && { icmp: icmpReply(icmp) }),
     state: "established",
   };
 }

@@ -8,6 +8,7 @@
 import { parseIp } from "../base/ip.ts";
 import type { EndpointPort, HostEndpoint, Profile, WorkloadEndpoint } from "../resources/calico/types.ts";
 import type { Pod, Protocol } from "../resources/core/types.ts";
+import { makeLabels } from "../resources/labels.ts";
 import { type Labels, objectName } from "../resources/object.ts";
 import { ORCHESTRATOR_LABEL } from "./calico-selector.ts";
 import { type Endpoint, OPEN_PROFILE, PROTOCOL } from "./model.ts";
@@ -60,7 +61,7 @@ function withProfileLabels(
     for (const [key, value] of Object.entries(known.get(name)?.labelsToApply ?? {}))
       if (!labels.has(key)) labels.set(key, value);
   }
-  return Object.fromEntries(labels);
+  return makeLabels(labels);
 }
 
 /** Only the addresses that it expects are known by its labels: an interface alone gives rules no addresses. */

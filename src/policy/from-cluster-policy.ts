@@ -5,6 +5,7 @@
  * @see https://network-policy-api.sigs.k8s.io/api-overview/
  */
 import { unreachable } from "../base/errors.ts";
+import { matchesLabels } from "../resources/labels.ts";
 import type { LabelSelector } from "../resources/networking/types.ts";
 import { objectName } from "../resources/object.ts";
 import type {
@@ -25,7 +26,7 @@ import {
   type PortMatch,
   type Rule,
 } from "./model.ts";
-import { ALL, allOf, labelOf, type Selector } from "./selector.ts";
+import { ALL, allOf, type Selector } from "./selector.ts";
 import { hostCidrs, malformedRule, parseCidrs, type TranslationFacts } from "./translation.ts";
 
 const ACTION: Readonly<Record<ClusterPolicyRule["action"], Action>> = {
@@ -106,33 +107,15 @@ function peerMatch(peer: ClusterPolicyPeer, facts: TranslationFacts): EntityMatc
     case "networks":
       return { nets: parseCidrs(peer.cidrs) };
     case "nodes":
+      // Nodes are not endpoints: their labels are asked when the policy is translated.
       return {
         nets: hostCidrs(
-          facts.nodes().flatMap((node) => (selectsLabels(peer.selector, node.labels) ? node.addresses : [])),
+          facts.nodes().flatMap((node) => (matchesLabels(peer.selector, node.labels) ? node.addresses : [])),
         ),
       };
     default:
       return unreachable(peer);
   }
-}
-
-/** Nodes are not endpoints: their labels are asked when the policy is translated. */
-function selectsLabels(selector: LabelSelector, labels: Readonly<Record<string, string>>): boolean {
-  return selector.requirements.every(({ key, operator, values }) => {
-    const value = labelOf(labels, key);
-    switch (operator) {
-      case "In":
-        return value !== undefined && values.includes(value);
-      case "NotIn":
-        return value === undefined || !values.includes(value);
-      case "Exists":
-        return value !== undefined;
-      case "DoesNotExist":
-        return value === undefined;
-      default:
-        return unreachable(operator);
-    }
-  });
 }
 
 interface PortGroup {

@@ -182,6 +182,18 @@ export type Party =
   | { readonly kind: "node"; readonly node: string; readonly address: Ip }
   | { readonly kind: "outside"; readonly address: Ip };
 
+/** undefined outside the cluster. */
+export function nodeOf(party: Party): string | undefined {
+  switch (party.kind) {
+    case "endpoint":
+      return party.endpoint.node;
+    case "node":
+      return party.node;
+    case "outside":
+      return undefined;
+  }
+}
+
 /** A new connection, as seen after Service translation. */
 export interface Flow {
   readonly source: Party;
@@ -194,4 +206,24 @@ export interface Flow {
   readonly icmp?: { readonly type: number; readonly code: number };
   /** What the client asked for, where a Service's translation on its node led to the destination. */
   readonly untranslated?: { readonly address: Ip; readonly port: number };
+}
+
+/** Whether a pod connects to itself. */
+export function isSelf({ source, destination }: Pick<Flow, "source" | "destination">): boolean {
+  return (
+    source.kind === "endpoint" &&
+    destination.kind === "endpoint" &&
+    source.endpoint.id === destination.endpoint.id
+  );
+}
+
+/** Echo replies answer echo requests; other ICMP has no answer of its own. */
+const ICMP_REPLY: ReadonlyMap<number, number> = new Map([
+  [8, 0],
+  [128, 129],
+]);
+
+/** What answers an ICMP message. */
+export function icmpReply({ type, code }: NonNullable<Flow["icmp"]>): NonNullable<Flow["icmp"]> {
+  return { type: ICMP_REPLY.get(type) ?? type, code };
 }

@@ -12,7 +12,7 @@
  */
 import { formatIp, type Ip } from "../base/ip.ts";
 import { FAILSAFE_PORTS } from "./failsafe.ts";
-import type { Direction, Endpoint, Flow, Party } from "./model.ts";
+import { type Direction, type Endpoint, type Flow, icmpReply, isSelf, nodeOf, type Party } from "./model.ts";
 import type { Decision, DirectionVerdict, HostVerdict, Stage, Verdict } from "./verdict.ts";
 
 /** Where a question is asked: at an endpoint, for one direction of it. Workloads know the stage `normal` alone. */
@@ -67,25 +67,6 @@ function exemption(flow: Flow, direction: Direction): Extract<Decision, { kind: 
 }
 
 // ── nodes' interfaces ───────────────────────────────────────────────────────────────────────────────────────────
-
-function nodeOf(party: Party): string | undefined {
-  switch (party.kind) {
-    case "endpoint":
-      return party.endpoint.node;
-    case "node":
-      return party.node;
-    case "outside":
-      return undefined;
-  }
-}
-
-function isSelf({ source, destination }: Flow): boolean {
-  return (
-    source.kind === "endpoint" &&
-    destination.kind === "endpoint" &&
-    source.endpoint.id === destination.endpoint.id
-  );
-}
 
 function hostVerdicts(flow: Flow, court: Court): HostVerdict[] {
   const from = nodeOf(flow.source);
@@ -218,12 +199,6 @@ function opposite(direction: Direction): Direction {
   return direction === "ingress" ? "egress" : "ingress";
 }
 
-/** Echo replies answer echo requests; other ICMP has no answer that policy could be asked about. */
-const ICMP_REPLY: ReadonlyMap<number, number> = new Map([
-  [8, 0],
-  [128, 129],
-]);
-
 function reverse(flow: Flow): Flow {
   const { sourcePort, destinationPort, icmp } = flow;
   return {
@@ -232,7 +207,7 @@ function reverse(flow: Flow): Flow {
     protocol: flow.protocol,
     ...(destinationPort !== undefined && { sourcePort: destinationPort }),
     ...(sourcePort !== undefined && { destinationPort: sourcePort }),
-    ...(icmp && { icmp: { type: ICMP_REPLY.get(icmp.type) ?? icmp.type, code: icmp.code } }),
+    ...(icmp && { icmp: icmpReply(icmp) }),
   };
 }
 

@@ -1,4 +1,5 @@
-/** @module Building and changing labels. */
+/** @module Building, changing and matching labels. */
+import type { LabelRequirement, LabelSelector } from "./networking/types.ts";
 import type { Labels } from "./object.ts";
 
 /**
@@ -28,4 +29,25 @@ export function applyLabels<
   }
   if (object.kind === "Namespace") labels.set(NAMESPACE_NAME_LABEL, object.name);
   return { ...object, labels: makeLabels(labels) };
+}
+
+/** Whether plain labels match, of what is no endpoint and has no selectors of the model. */
+export function matchesLabels(selector: LabelSelector, labels: Labels): boolean {
+  return selector.requirements.every((requirement) => {
+    const value = Object.hasOwn(labels, requirement.key) ? labels[requirement.key] : undefined;
+    return holds(requirement, value);
+  });
+}
+
+function holds({ operator, values }: LabelRequirement, value: string | undefined): boolean {
+  switch (operator) {
+    case "In":
+      return value !== undefined && values.includes(value);
+    case "NotIn":
+      return value === undefined || !values.includes(value);
+    case "Exists":
+      return value !== undefined;
+    case "DoesNotExist":
+      return value === undefined;
+  }
 }

@@ -11,10 +11,8 @@ import {
   type Metadata,
   type ObjectInput,
 } from "../decode/metadata.ts";
-import { makeLabels } from "../labels.ts";
+import { makeLabels, matchesLabels } from "../labels.ts";
 import { decodeLabelSelector } from "../networking/decode-label-selector.ts";
-import type { LabelRequirement, LabelSelector } from "../networking/types.ts";
-import type { Labels } from "../object.ts";
 import type { CronJob, DaemonSet, Deployment, Job, PodTemplate, ReplicaSet, StatefulSet } from "./types.ts";
 
 const OBJECT: ReadonlySet<string> = fieldNames("apiVersion kind metadata spec status");
@@ -127,26 +125,9 @@ function decodeSelectedTemplate(spec: Fields | undefined): PodTemplate | undefin
   if (cursor.isAbsent) cursor.required();
   const selector = orAbsent(decodeLabelSelector(cursor));
   const template = decodeTemplate(spec.at("template"));
-  if (selector && template && !matches(selector, template.labels)) {
+  if (selector && template && !matchesLabels(selector, template.labels)) {
     const message = `Invalid value: ${JSON.stringify(template.labels)}: \`selector\` does not match template \`labels\``;
     spec.report.error({ code: "selector-mismatch", path: `${spec.path}.template.metadata.labels`, message });
   }
   return template;
-}
-
-function matches(selector: LabelSelector, labels: Labels): boolean {
-  return selector.requirements.every((requirement) => holds(requirement, labels[requirement.key]));
-}
-
-function holds({ operator, values }: LabelRequirement, value: string | undefined): boolean {
-  switch (operator) {
-    case "In":
-      return value !== undefined && values.includes(value);
-    case "NotIn":
-      return value === undefined || !values.includes(value);
-    case "Exists":
-      return value !== undefined;
-    case "DoesNotExist":
-      return value === undefined;
-  }
 }

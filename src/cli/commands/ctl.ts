@@ -12,6 +12,8 @@ export function addCtl(program: Command, io: Io, run: Run): void {
   const ctl = program
     .command("ctl")
     .description("get, apply, patch, validate and convert policies in a folder, with calicoctl's words")
+    // Kinds are many; `get --help` lists them with their short names.
+    .configureHelp({ showGlobalOptions: false, argumentDescription: ({ description }) => description })
     .addHelpText(
       "after",
       example(

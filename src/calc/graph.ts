@@ -13,26 +13,17 @@
  */
 import { must } from "../base/errors.ts";
 import type { Ip } from "../base/ip.ts";
-import { formatIp } from "../base/ip.ts";
-import {
-  type Direction,
-  type Endpoint,
-  type EntityMatch,
-  type NetworkSet,
-  type Policy,
-  PROFILE_TIER,
-  type Tier,
-} from "../policy/model.ts";
+import { type Endpoint, type NetworkSet, type Policy, PROFILE_TIER, type Tier } from "../policy/model.ts";
 import type { Selectable, Selector } from "../policy/selector.ts";
 import { completeTiers, selectableEndpoint, selectableNetworkSet, type World } from "../policy/world.ts";
 import type { Labels } from "../resources/object.ts";
-import { AddressDeltas } from "./address-deltas.ts";
+import { compilePolicy, selectorsOf } from "./compiled-policy.ts";
 import { HostEndpoints } from "./host-endpoints.ts";
 import { Identities, type IdentitySink } from "./identities.ts";
+import { NamedPorts } from "./named-ports.ts";
 import { computeProgram, programText } from "./programs.ts";
 import { mentionedLabels, SelectorIndex, type SelectorSink } from "./selector-index.ts";
 import type {
-  CompiledRule,
   Counters,
   EndpointState,
   GraphDelta,
@@ -58,13 +49,11 @@ export class PolicyGraph {
   readonly #policies = new Map<string, PolicyState>();
   readonly #policiesByTier = new Map<string, number>();
   readonly #identitiesByNamespace = new Map<string, Set<Identity>>();
-  /** `6:http` → `10.0.0.1 . 80` → how many endpoints. */
-  readonly #namedPorts = new Map<string, Map<string, { ip: Ip; port: number; count: number }>>();
+  readonly #namedPorts = new NamedPorts();
   readonly #hosts = new HostEndpoints();
   #orderedTiers: readonly Tier[] | undefined;
   #changedPolicies = new Set<string>();
   #changedEndpoints = new Set<string>();
-  readonly #namedPortDeltas = new AddressDeltas();
   #changedNetworkSets = new Set<string>();
   readonly #stale = new Map<Identity, Program | undefined>();
 
@@ -131,8 +120,8 @@ export class PolicyGraph {
   /** Cost: O(labels of the endpoint) where an endpoint with equal labels is known. */
   setEndpoint(id: string, endpoint: Endpoint | null): void {
     const before = this.#identities.endpoints.get(id)?.endpoint;
-    if (endpoint) this.#countNamedPorts(endpoint, 1);
-    if (before) this.#countNamedPorts(before, -1);
+    if (endpoint) this.#namedPorts.count(endpoint, 1);
+    if (before) this.#namedPorts.count(before, -1);
     if (before?.kind === "host" || endpoint?.kind === "host") this.#hosts.set(id, endpoint);
     this.#identities.setEndpoint(id, endpoint);
   }
@@ -159,7 +148,7 @@ export class PolicyGraph {
     const before = this.#policies.get(id);
     // The new one's selectors are interned before the old one's are let go: those in common stay as they are.
     if (policy) {
-      const after = this.#compilePolicy(policy);
+      const after = compilePolicy(policy, (selector) => this.#intern(selector));
       this.#policies.set(id, after);
       after.subject.subjectOf.add(after);
       this.#countTier(policy.tier, 1);
@@ -191,7 +180,7 @@ export class PolicyGraph {
       policies: this.#changedPolicies,
       endpoints: this.#changedEndpoints,
       selectors: this.#selectors.takeDeltas(),
-      namedPorts: this.#namedPortDeltas.take(),
+      namedPorts: this.#namedPorts.takeDeltas(),
       networkSets: this.#changedNetworkSets,
     };
     this.#changedPolicies = new Set();
@@ -232,7 +221,7 @@ export class PolicyGraph {
 
   /** Who holds a named port (`6:http`): `10.0.0.1 . 80` → address and number. */
   namedPort(key: string): ReadonlyMap<string, { readonly ip: Ip; readonly port: number }> {
-    return this.#namedPorts.get(key) ?? EMPTY_MAP;
+    return this.#namedPorts.holders(key);
   }
 
   programOf(identity: Identity): Program {
@@ -329,58 +318,6 @@ export class PolicyGraph {
     if (this.#selectors.release(state)) this.#identities.unmention(mentionedLabels(state.selector));
   }
 
-  #compilePolicy(policy: Policy): PolicyState {
-    const compileRules = (direction: Direction): CompiledRule[] | undefined => {
-      const governed = policy[direction];
-      if (!governed.governs) return undefined;
-      return governed.rules.map((rule) => {
-        const source = this.#internEntity(rule.match.source);
-        const destination = this.#internEntity(rule.match.destination);
-        return {
-          rule,
-          ...(source.selector && { sourceSelector: source.selector }),
-          ...(source.notSelector && { sourceNotSelector: source.notSelector }),
-          ...(destination.selector && { destinationSelector: destination.selector }),
-          ...(destination.notSelector && { destinationNotSelector: destination.notSelector }),
-        };
-      });
-    };
-    return {
-      policy,
-      subject: this.#intern(policy.subject),
-      ingress: compileRules("ingress"),
-      egress: compileRules("egress"),
-    };
-  }
-
-  #internEntity(match: EntityMatch): { selector?: SelectorState; notSelector?: SelectorState } {
-    return {
-      ...(match.selector && { selector: this.#intern(match.selector) }),
-      ...(match.notSelector && { notSelector: this.#intern(match.notSelector) }),
-    };
-  }
-
-  #countNamedPorts(endpoint: Endpoint, by: 1 | -1): void {
-    for (const { name, protocol, port } of endpoint.ports) {
-      const key = `${protocol}:${name}`;
-      const holders = this.#namedPorts.get(key) ?? new Map<string, { ip: Ip; port: number; count: number }>();
-      this.#namedPorts.set(key, holders);
-      for (const ip of endpoint.addresses) {
-        const element = `${formatIp(ip)} . ${port}`;
-        const holder = holders.get(element) ?? { ip, port, count: 0 };
-        if (holder.count === 0) this.#namedPortDeltas.record(key, "added", element, ip);
-        holder.count += by;
-        if (holder.count === 0) {
-          holders.delete(element);
-          this.#namedPortDeltas.record(key, "removed", element, ip);
-        } else {
-          holders.set(element, holder);
-        }
-      }
-      if (holders.size === 0) this.#namedPorts.delete(key);
-    }
-  }
-
   /** A canonical picture of the whole state, for tests: equal objects give equal pictures. */
   picture(): unknown {
     const identityNames = new Map([...this.identities.values()].map((identity) => [identity, identity.key]));
@@ -406,27 +343,7 @@ export class PolicyGraph {
           networkSets: [...selector.networkSets].map((set) => set.id).sort(),
         }))
         .sort((a, b) => (a.key < b.key ? -1 : 1)),
-      namedPorts: [...this.#namedPorts]
-        .map(([key, holders]) => `${key} ${[...holders.keys()].sort().join(",")}`)
-        .sort(),
+      namedPorts: this.#namedPorts.picture(),
     };
   }
-}
-
-const EMPTY_MAP: ReadonlyMap<string, { readonly ip: Ip; readonly port: number }> = new Map();
-
-/** Every selector of a policy, once for each use. */
-export function selectorsOf(state: PolicyState): SelectorState[] {
-  const uses = [state.subject];
-  for (const rule of [...(state.ingress ?? []), ...(state.egress ?? [])]) {
-    for (const use of [
-      rule.sourceSelector,
-      rule.sourceNotSelector,
-      rule.destinationSelector,
-      rule.destinationNotSelector,
-    ]) {
-      if (use) uses.push(use);
-    }
-  }
-  return uses;
 }

@@ -52,13 +52,22 @@ export interface WatchedAddresses {
   readonly counts: Map<string, { readonly ip: Ip; count: number }>;
 }
 
+/** Every field is there on every rule, so that a verdict's loop over thousands of them meets one shape. */
 export interface CompiledRule {
   readonly rule: Rule;
-  readonly sourceSelector?: SelectorState;
-  readonly sourceNotSelector?: SelectorState;
-  readonly destinationSelector?: SelectorState;
-  readonly destinationNotSelector?: SelectorState;
+  readonly sourceSelector: SelectorState | undefined;
+  readonly sourceNotSelector: SelectorState | undefined;
+  readonly destinationSelector: SelectorState | undefined;
+  readonly destinationNotSelector: SelectorState | undefined;
+  /** `ANY`: no protocol of its own. */
+  readonly protocol: number;
+  /** Whether the match says more of the packet than its protocol. */
+  readonly readsPacket: boolean;
+  readonly readsAddresses: boolean;
+  readonly readsPorts: boolean;
 }
+
+export const ANY_PROTOCOL = -1;
 
 export interface PolicyState {
   readonly policy: Policy;

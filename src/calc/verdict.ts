@@ -7,17 +7,30 @@
 
 import { CidrSet } from "../base/cidr-set.ts";
 import { unreachable } from "../base/errors.ts";
-import { matchesPacket, matchPorts, netsMatch } from "../policy/evaluate.ts";
+import { type End, matchesPacket, matchPorts, netsMatch } from "../policy/evaluate.ts";
 import type { Direction, Flow, NamedPort, NetworkSet, Party, PortMatch } from "../policy/model.ts";
 import { judge, type Point } from "../policy/passage.ts";
 import type { DirectionVerdict, RuleMatch, Verdict } from "../policy/verdict.ts";
 import type { PolicyGraph } from "./graph.ts";
-import type { CompiledRule, DirectionProgram, Identity, PolicyState, SelectorState } from "./types.ts";
+import {
+  ANY_PROTOCOL,
+  type CompiledRule,
+  type DirectionProgram,
+  type Identity,
+  type PolicyState,
+  type SelectorState,
+} from "./types.ts";
 
 /** @param flow - its endpoint parties are endpoints of the graph, by id */
 export function verdict(graph: PolicyGraph, flow: Flow): Verdict {
+  let sides: Sides | undefined;
   return judge(flow, {
-    decide: (point, asked) => decide(graph, point, asked),
+    hasHosts: !graph.hosts.isEmpty,
+    decide: (point, asked) => {
+      // All but the stages before translation are asked about one and the same flow.
+      if (sides?.flow !== asked) sides = sidesOf(graph, asked);
+      return decide(graph, point, sides);
+    },
     uplink: (node) => graph.hosts.uplink(node, graph.nodes.get(node) ?? []),
     wildcard: (node) => graph.hosts.wildcard(node),
   });
@@ -41,15 +54,10 @@ function programAt(graph: PolicyGraph, { endpoint, direction, stage }: Point): D
   }
 }
 
-function decide(graph: PolicyGraph, point: Point, flow: Flow): DirectionVerdict | undefined {
+function decide(graph: PolicyGraph, point: Point, sides: Sides): DirectionVerdict | undefined {
   const { direction } = point;
   const program = programAt(graph, point);
   if (!program) return undefined;
-  const sides: Sides = {
-    flow,
-    source: identitiesOf(graph, flow.source),
-    destination: identitiesOf(graph, flow.destination),
-  };
   const passing: RuleMatch[] = [];
   for (const tier of program.tiers) {
     const outcome = walk(tier.policies, direction, sides, passing);
@@ -102,10 +110,28 @@ function walk(
   return undefined;
 }
 
+interface Side {
+  readonly party: Party;
+  readonly identities: readonly Identity[];
+  readonly end: End;
+}
+
 interface Sides {
   readonly flow: Flow;
-  readonly source: readonly Identity[];
-  readonly destination: readonly Identity[];
+  readonly source: Side;
+  readonly destination: Side;
+}
+
+function sidesOf(graph: PolicyGraph, flow: Flow): Sides {
+  const side = (party: Party, port: number | undefined): Side => {
+    const identities = identitiesOf(graph, party);
+    return { party, identities, end: { ports: portsOf(identities), port, protocol: flow.protocol } };
+  };
+  return {
+    flow,
+    source: side(flow.source, flow.sourcePort),
+    destination: side(flow.destination, flow.destinationPort),
+  };
 }
 
 /** An endpoint's own; for a node those of the host endpoints that expect the address. */
@@ -118,41 +144,21 @@ function identitiesOf(graph: PolicyGraph, party: Party): readonly Identity[] {
 /** @returns undefined: no match; the port entry that matched; "any" where the rule names no ports */
 function matchCompiled(compiled: CompiledRule, sides: Sides): PortMatch | "any" | undefined {
   const { flow, source, destination } = sides;
-  const { match } = compiled.rule;
-  if (!matchesPacket(match, flow)) return undefined;
-  if (compiled.sourceSelector && !covers(compiled.sourceSelector, flow.source, source)) return undefined;
-  if (compiled.sourceNotSelector && covers(compiled.sourceNotSelector, flow.source, source)) return undefined;
-  if (compiled.destinationSelector && !covers(compiled.destinationSelector, flow.destination, destination)) {
-    return undefined;
+  if (compiled.protocol !== ANY_PROTOCOL && compiled.protocol !== flow.protocol) return undefined;
+  const { match, action } = compiled.rule;
+  if (compiled.readsPacket && !matchesPacket(match, flow)) return undefined;
+  const { sourceSelector, sourceNotSelector, destinationSelector, destinationNotSelector } = compiled;
+  if (sourceSelector && !covers(sourceSelector, source)) return undefined;
+  if (sourceNotSelector && covers(sourceNotSelector, source)) return undefined;
+  if (destinationSelector && !covers(destinationSelector, destination)) return undefined;
+  if (destinationNotSelector && covers(destinationNotSelector, destination)) return undefined;
+  if (compiled.readsAddresses) {
+    if (!netsMatch(match.source, source.party.address)) return undefined;
+    if (!netsMatch(match.destination, destination.party.address)) return undefined;
   }
-  if (
-    compiled.destinationNotSelector &&
-    covers(compiled.destinationNotSelector, flow.destination, destination)
-  ) {
-    return undefined;
-  }
-  if (
-    !netsMatch(match.source, flow.source.address) ||
-    !netsMatch(match.destination, flow.destination.address)
-  ) {
-    return undefined;
-  }
-  const { protocol } = flow;
-  const { action } = compiled.rule;
-  const bySource = matchPorts(match.source, {
-    ports: portsOf(source),
-    port: flow.sourcePort,
-    protocol,
-    action,
-  });
-  const byDestination =
-    bySource &&
-    matchPorts(match.destination, {
-      ports: portsOf(destination),
-      port: flow.destinationPort,
-      protocol,
-      action,
-    });
+  if (!compiled.readsPorts) return "any";
+  const bySource = matchPorts(match.source, source.end, action);
+  const byDestination = bySource && matchPorts(match.destination, destination.end, action);
   return byDestination && (byDestination.port ?? bySource.port ?? "any");
 }
 
@@ -163,8 +169,8 @@ function portsOf(identities: readonly Identity[]): readonly NamedPort[] {
     : identities.flatMap(({ sample }) => sample.ports);
 }
 
-function covers(selector: SelectorState, party: Party, identities: readonly Identity[]): boolean {
-  if (identities.some((identity) => selector.members.has(identity))) return true;
+function covers(selector: SelectorState, { party, identities }: Side): boolean {
+  for (const identity of identities) if (selector.members.has(identity)) return true;
   for (const set of selector.networkSets) if (addressesOf(set).has(party.address)) return true;
   return false;
 }

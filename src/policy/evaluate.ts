@@ -37,6 +37,7 @@ export function evaluate(world: World, flow: Flow): Verdict {
   const hosts = [...world.endpoints.values()].filter(({ kind }) => kind === "host");
   const ofNode = (node: string): Endpoint[] => hosts.filter((host) => host.node === node);
   return judge(flow, {
+    hasHosts: hosts.length > 0,
     decide: (point, asked) => decide(world, point, asked),
     uplink: (node) => uplinkEndpoint(ofNode(node), world.nodes.get(node) ?? []),
     wildcard: (node) => wildcardEndpoint(ofNode(node)),
@@ -136,15 +137,19 @@ export function matchRule(world: World, rule: Rule, flow: Flow): { port?: PortMa
     ports: namedPortsAt(world, party),
     port,
     protocol: flow.protocol,
-    action: rule.action,
   });
-  const source = matchEntity(world, match.source, flow.source, end(flow.source, flow.sourcePort));
+  const source = matchEntity(
+    world,
+    match.source,
+    { party: flow.source, ...end(flow.source, flow.sourcePort) },
+    rule.action,
+  );
   if (!source) return undefined;
   const destination = matchEntity(
     world,
     match.destination,
-    flow.destination,
-    end(flow.destination, flow.destinationPort),
+    { party: flow.destination, ...end(flow.destination, flow.destinationPort) },
+    rule.action,
   );
   if (!destination) return undefined;
   const port = destination.port ?? source.port;
@@ -176,19 +181,18 @@ export interface End {
   /** undefined: the client's, which nobody names. */
   readonly port: number | undefined;
   readonly protocol: number;
-  readonly action: Action;
 }
 
 function matchEntity(
   world: World,
   match: EntityMatch,
-  party: Party,
-  end: End,
-): { port?: PortMatch } | undefined {
+  { party, ...end }: End & { readonly party: Party },
+  action: Action,
+): { readonly port?: PortMatch } | undefined {
   if (match.selector && !selectorCovers(world, match.selector, party)) return undefined;
   if (match.notSelector && selectorCovers(world, match.notSelector, party)) return undefined;
   if (!netsMatch(match, party.address)) return undefined;
-  return matchPorts(match, end);
+  return matchPorts(match, end, action);
 }
 
 /** Whether the address passes the CIDRs, positive and negative. */
@@ -197,14 +201,20 @@ export function netsMatch(match: EntityMatch, address: Ip): boolean {
   return !match.notNets?.some((net) => cidrContains(net, address));
 }
 
+const ANY_PORT: { readonly port?: PortMatch } = {};
+
 /** A rule that speaks of ports, positively or not, matches only protocols that have them. */
-export function matchPorts(match: EntityMatch, end: End): { port?: PortMatch } | undefined {
-  if (!match.ports && !match.notPorts) return {};
+export function matchPorts(
+  match: EntityMatch,
+  end: End,
+  action: Action,
+): { readonly port?: PortMatch } | undefined {
+  if (!match.ports && !match.notPorts) return ANY_PORT;
   if (!hasPorts(end.protocol)) return undefined;
-  if (end.port === undefined) return clientPortMatches(match, end.action) ? {} : undefined;
+  if (end.port === undefined) return clientPortMatches(match, action) ? ANY_PORT : undefined;
   const { port } = end;
   if (match.notPorts?.some((entry) => coversPort(entry, end, port))) return undefined;
-  if (!match.ports) return {};
+  if (!match.ports) return ANY_PORT;
   const entry = match.ports.find((candidate) => coversPort(candidate, end, port));
   return entry && { port: entry };
 }

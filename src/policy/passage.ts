@@ -24,6 +24,8 @@ export interface Point {
 
 /** How an endpoint answers. */
 export interface Court {
+  /** Whether there is any host endpoint at all. */
+  readonly hasHosts: boolean;
   /** @returns undefined where the stage has nothing to say: the next one is asked */
   decide(point: Point, flow: Flow): DirectionVerdict | undefined;
   /** The host endpoint of the interface by which the node reaches all others. */
@@ -32,11 +34,13 @@ export interface Court {
   wildcard(node: string): Endpoint | undefined;
 }
 
+const NONE: readonly HostVerdict[] = [];
+
 /** Allowed where all that are asked allow. */
 export function judge(flow: Flow, court: Court): Verdict {
   const egress = partySide(flow, "egress", court);
   const ingress = partySide(flow, "ingress", court);
-  const hosts = hostVerdicts(flow, court);
+  const hosts = court.hasHosts ? hostVerdicts(flow, court) : NONE;
   const allowed = egress.allowed && ingress.allowed && hosts.every((host) => host.allowed);
   return { flow, allowed, egress, ingress, hosts };
 }
@@ -77,8 +81,10 @@ function hostVerdicts(flow: Flow, court: Court): HostVerdict[] {
   const out = from === undefined ? undefined : court.uplink(from);
   if (out) verdicts.push(...crossing(out, flow, flow.source, "egress", court));
   const into = to === undefined ? undefined : court.uplink(to);
-  const { untranslated: _, ...translated } = flow;
-  if (into) verdicts.push(...crossing(into, translated, flow.destination, "ingress", court));
+  if (into) {
+    const { untranslated: _, ...translated } = flow;
+    verdicts.push(...crossing(into, translated, flow.destination, "ingress", court));
+  }
   return [...verdicts, ...enteringPod(flow, court)];
 }
 

@@ -235,11 +235,11 @@ function failedEntity(
     return `${who} is ${match.nets && !inside ? "not " : ""}in ${listed}`;
   }
   const port = side === "source" ? flow.sourcePort : flow.destinationPort;
-  const end = { ports: namedPortsAt(world, party), port, protocol: flow.protocol, action };
-  if (matchPorts(match, end)) return undefined;
+  const end = { ports: namedPortsAt(world, party), port, protocol: flow.protocol };
+  if (matchPorts(match, end, action)) return undefined;
   if (!hasPorts(flow.protocol)) return `${protocolName(flow.protocol)} has no ports`;
   const shown = port === undefined ? "the client's port" : `${side} port ${port}`;
-  return match.notPorts && matchPorts({ ...(match.ports && { ports: match.ports }) }, end)
+  return match.notPorts && matchPorts({ ...(match.ports && { ports: match.ports }) }, end, action)
     ? `${shown} is ${match.notPorts.map(portText).join(" or ")}`
     : `${shown} is not ${(match.ports ?? []).map(portText).join(" or ") || "any"}`;
 }

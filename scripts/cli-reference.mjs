@@ -7,8 +7,21 @@ import { ensureBuild, ensurePackages, ROOT } from "./prepare.mjs";
 ensurePackages();
 ensureBuild();
 const help = (...argv) => spawnSync(process.execPath, [path.join(ROOT, "dist/bin/tortie.js"), ...argv, "--help"], { encoding: "utf8", env: { ...process.env, COLUMNS: "100" } }).stdout.trimEnd();
+/** The commands that a help text lists. */
+const listed = (text) => {
+  const at = text.indexOf("\nCommands:\n");
+  if (at < 0) return [];
+  const end = text.indexOf("\n\n", at + 1);
+  const lines = text.slice(at, end < 0 ? undefined : end);
+  return [...lines.matchAll(/^ {2}([a-z]+)(?= )/gm)].map((match) => match[1]).filter((name) => name !== "help");
+};
+const section = (names) => {
+  const text = help(...names);
+  const title = `${"#".repeat(names.length + 1)} tortie ${names.join(" ")}`;
+  return ["", title, "", "```", text, "```", ...listed(text).flatMap((name) => section([...names, name]))];
+};
 const top = help();
-const commands = [...top.matchAll(/^ {2}([a-z]+)(?: \[options\])?(?: [<[]|\s{2,})/gm)].map((match) => match[1]).filter((name) => name !== "help" && top.indexOf("Commands:") < top.search(new RegExp(`^ {2}${name}\\b`, "m")));
+const commands = listed(top);
 const text = [
   "# Commands",
   "",
@@ -17,7 +30,7 @@ const text = [
   "```",
   top,
   "```",
-  ...commands.flatMap((name) => ["", `## tortie ${name}`, "", "```", help(name), "```"]),
+  ...commands.flatMap((name) => section([name])),
   "",
 ].join("\n");
 const file = path.join(ROOT, "docs/cli.md");

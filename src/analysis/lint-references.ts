@@ -28,7 +28,7 @@ function calicoSpecOf(
 }
 
 /** Cost: objects; for each finding, tiers. */
-export function* unknownTiers({ objects }: LintView): Iterable<Issue> {
+export function* unknownTiers({ objects }: Pick<LintView, "objects">): Iterable<Issue> {
   const known = new Set(BUILT_IN_TIERS.map(({ name }) => name));
   for (const object of objects) if (object.kind === "Tier") known.add(object.name);
   for (const object of objects) {

@@ -1,5 +1,6 @@
 /** @module From the paths that a user gives to a cluster: read, decode, report what is wrong, refuse half an input. */
 import { Cluster, type ClusterOptions } from "../analysis/cluster.ts";
+import { unknownTiers } from "../analysis/lint-references.ts";
 import { OpError } from "../base/errors.ts";
 import { type Cidr, type Family, formatCidr, parseCidr } from "../base/ip.ts";
 import { formatIssue, type Issue } from "../base/issue.ts";
@@ -65,7 +66,8 @@ export async function loadWithOptions(
   options: InputOptions & { readonly spokenOf?: readonly string[] },
 ): Promise<{ readonly cluster: Cluster; readonly options: ClusterOptions }> {
   const { objects, issues } = await readObjects(io, options);
-  reportIssues(io, issues, options.keepGoing === true);
+  // Of what lint finds, the one thing that may be a misspelt word.
+  reportIssues(io, [...issues, ...unknownTiers({ objects })], options.keepGoing === true);
   const made: ClusterOptions = {
     ...clusterOptions(objects, options),
     ...(options.namespace !== undefined && { defaultNamespace: options.namespace }),

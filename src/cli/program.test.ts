@@ -346,9 +346,18 @@ test("the bash script completes commands, options, their values and arguments", 
   expect(complete("matrix", "--po")).toBe("--pod-cidr --port --pods");
   expect(complete("matrix", "-o", "")).toBe("json yaml csv md");
   expect(complete("test", "--on", "r")).toBe("ruleset");
+  expect(complete("explain", "a", "b", "--protocol", "")).toBe("TCP UDP SCTP ICMP");
+  expect(complete("ctl", "get", "gnp", "-o", "")).toBe("ps wide yaml json name custom-columns=");
   expect(complete("get", "")).toBe("policies pods issues");
   expect(complete("completion", "z")).toBe("zsh");
   expect(complete("help", "do")).toBe("doctor");
+});
+
+test("a wrong flag of a verb of ctl names the help of that verb's own family", async () => {
+  expect((await runCli(["ctl", "get", "gnp", "--nonsense"])).err).toContain(
+    "(tortie ctl help VERB tells more)",
+  );
+  expect((await runCli(["lint", "--nonsense"])).err).toContain("(tortie help COMMAND tells more)");
 });
 
 test("completion scripts name every command and option", async () => {
@@ -366,4 +375,31 @@ test("colour is only for terminals", async () => {
   const control = /\u001b\[/;
   expect(plain.out).not.toMatch(control);
   expect(coloured.out).toMatch(control);
+});
+
+test("a policy whose tier nobody gave is told with every answer", async () => {
+  const policy = `apiVersion: projectcalico.org/v3
+kind: GlobalNetworkPolicy
+metadata: {name: guard}
+spec: {tier: platfrom, selector: all(), ingress: [{action: Deny}]}
+---
+apiVersion: projectcalico.org/v3
+kind: Tier
+metadata: {name: platform}
+spec: {order: 1}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: a}
+spec: {containers: [{name: c, image: i}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: b}
+spec: {containers: [{name: c, image: i}]}
+`;
+  const { err, exit } = await runCli(["explain", "a", "b", "--port", "80", "-f", "-"], { input: policy });
+  expect(err).toContain("there is no tier platfrom");
+  expect(err).toContain('did you mean "platform"?');
+  expect(exit).toBe(1);
 });

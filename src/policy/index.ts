@@ -9,6 +9,15 @@ export {
   type VerdictData,
   verdictData,
 } from "./explain.ts";
+export {
+  fromCalicoNetworkPolicy,
+  fromCalicoNetworkSet,
+  fromCalicoTier,
+  fromGlobalNetworkPolicy,
+  fromProfile,
+} from "./from-calico.ts";
+export { fromHostEndpoint } from "./from-calico-endpoint.ts";
+export { fromClusterPolicy } from "./from-cluster-policy.ts";
 export { fromNetworkPolicy } from "./from-network-policy.ts";
 export { endpointFromPod, podId } from "./from-pod.ts";
 export * from "./model.ts";
@@ -17,5 +26,6 @@ export * from "./selector.ts";
 export { type Backend, mapService, type ServiceMapping, type ServiceTarget } from "./services.ts";
 export { type PointTrace, traceVerdict } from "./trace.ts";
 export { type PointTraceData, traceData, traceLines } from "./trace-text.ts";
+export { NO_FACTS, type NodeFacts, type ServiceBackend, type TranslationFacts } from "./translation.ts";
 export type * from "./verdict.ts";
 export type { World } from "./world.ts";

@@ -60,6 +60,8 @@ export class Cluster {
   readonly #podLabels = new Map<string, Readonly<Record<string, string | null>>>();
   readonly #serviceAddresses = new ServiceAddresses();
   #plan: NetworkPlan | undefined;
+  /** What the plan was asked of each node, as text: one that is new or has other addresses takes another plan. */
+  #plannedNodes: readonly string[] = [];
   #pods = new Map<string, Pod>();
   /** Workload endpoints that stand among the pods, by the same id. */
   #workloads = new Map<string, WorkloadEndpoint>();
@@ -223,6 +225,7 @@ export class Cluster {
       const spec =
         object.kind === "Pod" ? object.spec : "template" in object ? object.template.spec : undefined;
       if (spec?.nodeName !== undefined) names.add(spec.nodeName);
+      if (object.kind === "WorkloadEndpoint" && object.node !== "") names.add(object.node);
     }
     if (names.size === 0) {
       for (let index = 1; index <= (this.#options.nodes ?? DEFAULT_NODES); index++) names.add(`node${index}`);
@@ -253,13 +256,14 @@ export class Cluster {
     const texts = new Map([...requests].map(([id, request]) => [id, JSON.stringify(request)]));
     const before = this.#requests;
     this.#requests = texts;
-    const names = this.#nodeNames(objects);
-    if (!this.#plan || names.some((name) => !this.#plan?.nodes.some((node) => node.name === name))) {
+    const given = new Map(nodeObjects.map(({ name, addresses }) => [name, addresses]));
+    const nodes = this.#nodeNames(objects).map((name) => ({ name, addresses: given.get(name) ?? [] }));
+    const asked = nodes.map((node) => JSON.stringify(node));
+    const known = new Set(this.#plannedNodes);
+    if (!this.#plan || asked.some((text) => !known.has(text))) {
+      this.#plannedNodes = asked;
       this.#plan = planNetwork({
-        nodes: names.map((name) => ({
-          name,
-          addresses: nodeObjects.find((node) => node.name === name)?.addresses ?? [],
-        })),
+        nodes,
         pods: [...requests.values()],
         outside: this.#options.outside ?? [],
         podNetworks: this.#options.podNetworks ?? DEFAULT_POD_NETWORKS,
@@ -314,20 +318,19 @@ export class Cluster {
     return targets;
   }
 
+  /** What a host endpoint expects may be wrong: an address that a node or a pod really has is that one's. */
   #indexAddresses(): Map<string, Party> {
     const index = new Map<string, Party>();
-    for (const [node, addresses] of this.graph.nodes) {
+    const nodeAt = (node: string, addresses: readonly Ip[]): void => {
       for (const address of addresses) index.set(formatIp(address), { kind: "node", node, address });
-    }
-    for (const { endpoint } of this.graph.endpoints.values()) {
-      const { node } = endpoint;
-      for (const address of endpoint.addresses) {
-        const party: Party =
-          endpoint.kind === "host"
-            ? { kind: "node", node, address }
-            : { kind: "endpoint", endpoint, address };
-        index.set(formatIp(address), party);
-      }
+    };
+    const endpoints = [...this.graph.endpoints.values()].map(({ endpoint }) => endpoint);
+    for (const { kind, node, addresses } of endpoints) if (kind === "host") nodeAt(node, addresses);
+    for (const [node, addresses] of this.graph.nodes) nodeAt(node, addresses);
+    for (const endpoint of endpoints) {
+      if (endpoint.kind === "host") continue;
+      for (const address of endpoint.addresses)
+        index.set(formatIp(address), { kind: "endpoint", endpoint, address });
     }
     return index;
   }

@@ -75,12 +75,11 @@ export class GraphFeed {
   #tellNodes({ plan }: ClusterState): void {
     const names = new Set(plan.nodes.map(({ name }) => name));
     for (const name of this.#graph.nodes.keys()) if (!names.has(name)) this.#graph.setNode(name, null);
-    for (const { name, addresses } of plan.nodes) {
-      if (this.#graph.nodes.has(name)) continue;
-      this.#graph.setNode(
-        name,
-        addresses.flatMap((text) => parseIp(text) ?? []),
-      );
+    for (const { name, addresses: texts } of plan.nodes) {
+      const known = this.#graph.nodes.get(name);
+      const addresses = texts.flatMap((text) => parseIp(text) ?? []);
+      if (known?.map(formatIp).join() !== addresses.map(formatIp).join())
+        this.#graph.setNode(name, addresses);
     }
   }
 

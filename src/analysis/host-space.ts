@@ -7,7 +7,7 @@ import { BugError } from "../base/errors.ts";
 import type { PolicyGraph } from "../calc/graph.ts";
 import type { DirectionProgram, HostProgram } from "../calc/types.ts";
 import { verdict } from "../calc/verdict.ts";
-import { FAILSAFE_PORTS } from "../policy/failsafe.ts";
+import { FAILSAFE_PORTS, isNeighbourDiscovery } from "../policy/failsafe.ts";
 import type { Endpoint, Party } from "../policy/model.ts";
 import type { PairSpace } from "./pair-space.ts";
 import type { PacketKind } from "./program-solver.ts";
@@ -64,8 +64,9 @@ export class HostSpace {
     return words;
   }
 
-  /** Destinations whose port is a failsafe. */
+  /** Destinations of which no early stage is asked: their port is a failsafe, or the packet finds neighbours. */
   failsafeUnits(kind: PacketKind): Words {
+    if (isNeighbourDiscovery(kind)) return this.#space.all;
     const words = emptyWords(this.#space.units.length);
     if (this.#byNode.size === 0) return words;
     for (const index of this.#space.units.keys()) {

@@ -112,9 +112,11 @@ export class PolicyGraph {
     }
   }
 
+  /** Which host endpoint governs a node depends on its addresses, so those of the node count as changed. */
   setNode(name: string, addresses: readonly Ip[] | null): void {
     if (addresses) this.#nodes.set(name, addresses);
     else this.#nodes.delete(name);
+    for (const { id } of this.#hosts.ofNode(name)) this.#changedEndpoints.add(id);
   }
 
   /** Cost: O(labels of the endpoint) where an endpoint with equal labels is known. */

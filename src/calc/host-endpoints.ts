@@ -26,6 +26,10 @@ export class HostEndpoints {
     return this.#all.size === 0;
   }
 
+  ofNode(node: string): Iterable<Endpoint> {
+    return this.#byNode.get(node);
+  }
+
   at(address: Ip): Iterable<Endpoint> {
     return this.#byAddress.get(formatIp(address));
   }

@@ -400,6 +400,6 @@ spec: {containers: [{name: c, image: i}]}
 `;
   const { err, exit } = await runCli(["explain", "a", "b", "--port", "80", "-f", "-"], { input: policy });
   expect(err).toContain("there is no tier platfrom");
-  expect(err).toContain('did you mean "platform"?');
+  expect(err).toContain("did you mean platform?");
   expect(exit).toBe(1);
 });

@@ -195,3 +195,19 @@ test.each([
     facts: { path: "a.yaml", offset },
   });
 });
+
+test("what is not UTF-8 is told by line and column; UTF-16, by its name", async () => {
+  await write({
+    "latin.yaml": new Uint8Array([0x61, 0x0a, 0xc3, 0xa9, 0x62, 0xe9, 0x63]),
+    "powershell.yaml": new Uint8Array([0xff, 0xfe, 0x61, 0x00]),
+  });
+  expect((await refusal(["latin.yaml"])).message).toBe(
+    "latin.yaml: not UTF-8: byte 5 begins no character (line 2, column 3)",
+  );
+  expect((await refusal(["powershell.yaml"])).message).toContain("it is UTF-16: save it as UTF-8");
+});
+
+test("a path that is empty is refused, not taken for a folder", async () => {
+  await write({ "below/a.yaml": "a" });
+  expect(await refusal([""])).toMatchObject({ code: "not-found", message: "a path is empty" });
+});

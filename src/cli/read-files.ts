@@ -101,6 +101,8 @@ class InputReader {
   /** @returns the names of the files that one path stands for */
   async find(name: string): Promise<string[]> {
     if (name === "-") return [STDIN];
+    // As of an unset variable. Node takes it for the current folder.
+    if (name === "") throw new OpError("a path is empty", { code: "not-found", facts: { path: name } });
     const found = await this.#stat(name);
     if (found?.isDirectory()) return this.#walk(name, (file) => MANIFEST.test(file));
     // A name with a bracket or a star that exists is that file, as shells have it.
@@ -268,12 +270,23 @@ function decodeUtf8(file: string, bytes: Uint8Array): string {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (error) {
     const offset = findInvalidUtf8(bytes);
-    throw new OpError(`${file}: not UTF-8: byte ${offset} begins no character`, {
-      code: "input-invalid",
-      facts: { path: file, offset },
-      cause: error,
-    });
+    throw new OpError(
+      `${file}: not UTF-8: byte ${offset} begins no character (${whereOrWhat(bytes, offset)})`,
+      {
+        code: "input-invalid",
+        facts: { path: file, offset },
+        cause: error,
+      },
+    );
   }
+}
+
+/** PowerShell writes UTF-16 where its output is redirected. */
+function whereOrWhat(bytes: Uint8Array, offset: number): string {
+  const mark = ((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0);
+  if (mark === 0xfffe || mark === 0xfeff) return "it is UTF-16: save it as UTF-8";
+  const lines = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes.subarray(0, offset)).split("\n");
+  return `line ${lines.length}, column ${(lines.at(-1) ?? "").length + 1}`;
 }
 
 /** Offset of the first byte that is not part of a character. */

@@ -1,6 +1,7 @@
 /** @module Policies and programs → chains; and the base chains that send packets to them. */
 import type { Family } from "../base/ip.ts";
 import type { DirectionProgram, PolicyState, TierProgram } from "../calc/types.ts";
+import { NEIGHBOUR_DISCOVERY } from "../policy/failsafe.ts";
 import { type Direction, PROTOCOL } from "../policy/model.ts";
 import {
   addressField,
@@ -110,9 +111,6 @@ export function verdictOf(program: DirectionProgram, direction: Direction): NftV
     ? { verdict: "accept" }
     : { verdict: "goto", chain: programChain(direction, program.key) };
 }
-
-/** ICMPv6 that links need to work at all: listener and neighbour discovery. @see RFC 4861, RFC 2710 */
-const NEIGHBOUR_DISCOVERY = { first: 130, last: 136 };
 
 export const NEIGHBOUR_DISCOVERY_RULE: NftRule = rule(
   { kind: "compare", field: "protocol", equal: true, value: PROTOCOL.ICMPv6 },

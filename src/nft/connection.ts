@@ -29,6 +29,8 @@ export interface ConnectionOutcome {
 }
 
 const LOOPBACK = "lo";
+/** Sockets and other tables mark packets as they like: ours must not take it for their own. */
+const ANY_MARK = 0xffff_ffff;
 
 function firstPacket(flow: Flow): Packet {
   return {
@@ -117,7 +119,7 @@ class Journey {
     let arrival: Arrival = { arrived: true, packet, destination };
     const enter = (node: string, from: Party | undefined): void => {
       const state = known ? (known.get(node) === "untracked" ? "new" : "established") : "new";
-      arrival = this.#cross(node, from, { ...arrival, packet: { ...arrival.packet, state, mark: 0 } });
+      arrival = this.#cross(node, from, { ...arrival, packet: { ...arrival.packet, state, mark: ANY_MARK } });
     };
     if (start !== undefined) enter(start, source);
     const end = nodeOf(arrival.destination);

@@ -56,6 +56,8 @@ export const HOST_SET_NEEDS: readonly SetNeed[] = Object.values(FAILSAFE_SETS).f
 
 const accept: NftStatement = { kind: "verdict", to: { verdict: "accept" } };
 const allowedBefore: NftRule = rule({ kind: "mark-test", mask: ALLOWED_MARK, value: ALLOWED_MARK }, accept);
+/** A mark that came with the packet, from a socket or another table, says nothing of ours. */
+const nothingAllowedYet: NftRule = rule({ kind: "mark-set", mask: ALLOWED_MARK, value: 0 });
 
 /** What the chains tell packets apart by. */
 export interface HostOptions {
@@ -81,22 +83,31 @@ export function hostBaseChains(stages: readonly HostStage[], options: HostOption
     stages.map((stage) => dispatchRule(stage, options));
 
   const rawIn = at("untracked", "ingress");
+  const rawOut = at("untracked", "egress");
+  const preDnat = at("pre-dnat", "ingress");
+  // Only what a stage before may have marked is asked for its mark; the first stage takes off what is there.
+  const afterRaw = rawIn.length > 0 ? allowedBefore : nothingAllowedYet;
+  const afterEarlyIn = rawIn.length > 0 || preDnat.length > 0 ? [allowedBefore] : [];
+  const afterEarlyOut = rawOut.length > 0 ? [allowedBefore] : [];
   if (rawIn.length > 0)
     add(BASE.hostRawIn, { hook: "prerouting", priority: RAW }, [
+      nothingAllowedYet,
+      NEIGHBOUR_DISCOVERY_RULE,
       ...failsafeRules("ingress", true),
       ...dispatch(rawIn),
     ]);
-  const rawOut = at("untracked", "egress");
   if (rawOut.length > 0)
     add(BASE.hostRawOut, { hook: "output", priority: RAW }, [
+      nothingAllowedYet,
+      NEIGHBOUR_DISCOVERY_RULE,
       ...failsafeRules("egress", true),
       ...dispatch(rawOut),
     ]);
-  const preDnat = at("pre-dnat", "ingress");
   if (preDnat.length > 0) {
     add(BASE.hostPreDnat, { hook: "prerouting", priority: MANGLE }, [
       established,
-      allowedBefore,
+      afterRaw,
+      NEIGHBOUR_DISCOVERY_RULE,
       ...failsafeRules("ingress", false),
       ...dispatch(preDnat),
     ]);
@@ -105,7 +116,7 @@ export function hostBaseChains(stages: readonly HostStage[], options: HostOption
   if (normalIn.length > 0) {
     add(BASE.hostIn, { hook: "input", priority: -1 }, [
       established,
-      allowedBefore,
+      ...afterEarlyIn,
       NEIGHBOUR_DISCOVERY_RULE,
       ...failsafeRules("ingress", false),
       ...dispatch(normalIn),
@@ -116,7 +127,7 @@ export function hostBaseChains(stages: readonly HostStage[], options: HostOption
     add(BASE.hostOut, { hook: "output", priority: 0 }, [
       established,
       ...toOwnPods(families),
-      allowedBefore,
+      ...afterEarlyOut,
       NEIGHBOUR_DISCOVERY_RULE,
       ...failsafeRules("egress", false),
       ...dispatch(normalOut),
@@ -126,7 +137,7 @@ export function hostBaseChains(stages: readonly HostStage[], options: HostOption
   if (forwardIn.length > 0)
     add(BASE.hostForwardIn, { hook: "forward", priority: -2 }, [
       established,
-      allowedBefore,
+      ...afterEarlyIn,
       ...dispatch(forwardIn),
     ]);
   const forwardOut = at("forward", "egress");

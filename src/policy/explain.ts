@@ -47,6 +47,7 @@ const EXEMPT: Readonly<Record<Extract<Decision, { kind: "exempt" }>["reason"], s
   self: "a pod always reaches itself",
   "own-node": "a node always reaches its own pods",
   failsafe: "a failsafe port stays open whatever policies say",
+  "neighbour-discovery": "nodes' links need it for IPv6, whatever policies say",
 };
 
 const STAGE: Readonly<Record<Stage, string>> = {
@@ -108,7 +109,12 @@ function matchText(match: RuleMatch): string {
 }
 
 /** Those that say more than that policy has nothing to say. */
-const SPECIAL_EXEMPTIONS: ReadonlySet<string> = new Set(["self", "own-node", "failsafe"]);
+const SPECIAL_EXEMPTIONS: ReadonlySet<string> = new Set([
+  "self",
+  "own-node",
+  "failsafe",
+  "neighbour-discovery",
+]);
 
 /** One line: the side that decided. An allowed connection names both sides, unless one of them has nothing to say. */
 export function becauseLine(verdict: Verdict): string {

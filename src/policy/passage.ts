@@ -11,7 +11,7 @@
  * @see https://docs.tigera.io/calico/latest/network-policy/hosts/
  */
 import { formatIp, type Ip } from "../base/ip.ts";
-import { FAILSAFE_PORTS } from "./failsafe.ts";
+import { FAILSAFE_PORTS, isNeighbourDiscovery } from "./failsafe.ts";
 import { type Direction, type Endpoint, type Flow, icmpReply, isSelf, nodeOf, type Party } from "./model.ts";
 import type { Decision, DirectionVerdict, HostVerdict, Stage, Verdict } from "./verdict.ts";
 
@@ -67,6 +67,8 @@ function exemption(flow: Flow, direction: Direction): Extract<Decision, { kind: 
   if (direction === "ingress" && other.kind === "node" && other.node === subject.endpoint.node) {
     return { kind: "exempt", reason: "own-node" };
   }
+  if (other.kind === "node" && other.node === subject.endpoint.node && isNeighbourDiscovery(flow))
+    return { kind: "exempt", reason: "neighbour-discovery" };
   return undefined;
 }
 
@@ -141,12 +143,13 @@ function stages(
   court: Court,
 ): HostVerdict[] {
   for (const stage of names) {
-    if (stage !== "forward" && isFailsafe(beforeTranslation(flow), direction, stage)) {
+    const seen = stage === "untracked" || stage === "pre-dnat" ? beforeTranslation(flow) : flow;
+    const reason = sparedAs(seen, direction, stage);
+    if (reason) {
       if (stage !== "normal") continue;
-      const decision = { kind: "exempt", reason: "failsafe" } as const;
+      const decision = { kind: "exempt", reason } as const;
       return [{ direction, allowed: true, decision, passing: [], host, stage, reply: false }];
     }
-    const seen = stage === "untracked" || stage === "pre-dnat" ? beforeTranslation(flow) : flow;
     const verdict = court.decide({ endpoint: host, direction, stage }, seen);
     if (verdict) return [{ ...withoutTracking(verdict, stage, flow), host, stage, reply: false }];
   }
@@ -215,6 +218,17 @@ function reverse(flow: Flow): Flow {
     ...(sourcePort !== undefined && { destinationPort: sourcePort }),
     ...(icmp && { icmp: icmpReply(icmp) }),
   };
+}
+
+/** Why no policy of the stage is asked; never for what a node forwards. */
+function sparedAs(
+  flow: Flow,
+  direction: Direction,
+  stage: Stage,
+): "failsafe" | "neighbour-discovery" | undefined {
+  if (stage === "forward") return undefined;
+  if (isNeighbourDiscovery(flow)) return "neighbour-discovery";
+  return isFailsafe(flow, direction, stage) ? "failsafe" : undefined;
 }
 
 /** Untracked policies see replies as packets of their own: those from a failsafe port are spared as well. */

@@ -62,4 +62,6 @@ export type ExemptReason =
   /** A node always reaches its own pods. */
   | "own-node"
   /** A port that stays open on host endpoints whatever policies say. */
-  | "failsafe";
+  | "failsafe"
+  /** IPv6 would not work on a node's link without it. */
+  | "neighbour-discovery";

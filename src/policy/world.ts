@@ -27,12 +27,18 @@ export function assumedNamespaceLabels(name: string): Labels {
 
 type Lookups = Pick<World, "namespaces" | "serviceAccounts">;
 
+/** What is in no namespace has the labels of none. */
+function namespaceLabels(world: Lookups, namespace: string): Labels {
+  if (namespace === "") return NO_LABELS;
+  return world.namespaces.get(namespace) ?? assumedNamespaceLabels(namespace);
+}
+
 export function selectableEndpoint(world: Lookups, endpoint: Endpoint): Selectable {
   return {
     kind: endpoint.kind ?? "pod",
     namespace: endpoint.namespace,
     labels: endpoint.labels,
-    namespaceLabels: world.namespaces.get(endpoint.namespace) ?? assumedNamespaceLabels(endpoint.namespace),
+    namespaceLabels: namespaceLabels(world, endpoint.namespace),
     serviceAccount: endpoint.serviceAccount,
     serviceAccountLabels:
       world.serviceAccounts.get(`${endpoint.namespace}/${endpoint.serviceAccount}`) ?? NO_LABELS,
@@ -44,10 +50,7 @@ export function selectableNetworkSet(world: Lookups, set: NetworkSet): Selectabl
     kind: "network-set",
     namespace: set.namespace,
     labels: set.labels,
-    namespaceLabels:
-      set.namespace === ""
-        ? NO_LABELS
-        : (world.namespaces.get(set.namespace) ?? assumedNamespaceLabels(set.namespace)),
+    namespaceLabels: namespaceLabels(world, set.namespace),
     serviceAccount: "",
     serviceAccountLabels: NO_LABELS,
   };

@@ -41,8 +41,10 @@ function questionOf(random: Random, cluster: Cluster): Question {
   const services = cluster.services.map(({ service }) => `svc/${service}`);
   const party = (): string =>
     random.chance(0.7) ? random.pick(pods) : random.pick(["node/node1", "node/node2", ...OUTSIDE]);
-  if (services.length > 0 && random.chance(0.2))
-    return { from: random.pick(pods), to: random.pick(services), port: 80, protocol: "TCP" };
+  if (services.length > 0 && random.chance(0.2)) {
+    const from = random.chance(0.6) ? random.pick(pods) : random.pick(["node/node1", "node/node2"]);
+    return { from, to: random.pick(services), port: "main", protocol: "TCP" };
+  }
   if (random.chance(0.15)) return { from: party(), to: party(), protocol: "ICMP" };
   return {
     from: party(),

@@ -1,4 +1,5 @@
 /** @module Random histories: the objects of several random clusters set, changed and deleted in any order. */
+import type { Ip } from "../../src/base/ip.ts";
 import type { PolicyGraph } from "../../src/calc/graph.ts";
 import type { Endpoint, NetworkSet, Policy, Tier } from "../../src/policy/model.ts";
 import type { Labels } from "../../src/resources/object.ts";
@@ -8,6 +9,7 @@ import { randomCluster } from "./random-cluster.ts";
 export type Change =
   | { readonly of: "namespace"; readonly key: string; readonly value: Labels | null }
   | { readonly of: "service-account"; readonly key: string; readonly value: Labels | null }
+  | { readonly of: "node"; readonly key: string; readonly value: readonly Ip[] | null }
   | { readonly of: "tier"; readonly key: string; readonly value: Tier | null }
   | { readonly of: "network-set"; readonly key: string; readonly value: NetworkSet | null }
   | { readonly of: "policy"; readonly key: string; readonly value: Policy | null }
@@ -20,6 +22,9 @@ export function play(graph: PolicyGraph, change: Change): void {
       break;
     case "service-account":
       graph.setServiceAccount(change.key, change.value);
+      break;
+    case "node":
+      graph.setNode(change.key, change.value);
       break;
     case "tier":
       graph.setTier(change.key, change.value);
@@ -41,6 +46,7 @@ function objectsOf(seed: number): Change[] {
   return [
     ...[...world.namespaces].map(([key, value]): Change => ({ of: "namespace", key, value })),
     ...[...world.serviceAccounts].map(([key, value]): Change => ({ of: "service-account", key, value })),
+    ...[...world.nodes].map(([key, value]): Change => ({ of: "node", key, value })),
     ...world.tiers.map((value): Change => ({ of: "tier", key: value.name, value })),
     ...world.networkSets.map((value): Change => ({ of: "network-set", key: value.id, value })),
     ...world.policies.map((value): Change => ({ of: "policy", key: value.id, value })),

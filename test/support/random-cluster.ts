@@ -37,6 +37,8 @@ const PORTS = [80, 81, 443, 8080];
 const ASKED_PORTS = [...PORTS, 22];
 const PORT_NAMES = ["http", "alt"];
 const PROTOCOLS = ["TCP", "UDP", "SCTP"] as const;
+/** A protocol without ports. */
+const GRE = 47;
 const NODES = ["node1", "node2"];
 export const OUTSIDE = ["192.0.2.1", "198.51.100.7", "2001:db8::7"];
 
@@ -224,14 +226,24 @@ export function randomFlow(random: Random, world: World, clientPorts = true): Fl
         source,
         destination,
         protocol,
-        icmp: { type: family === 4 ? 8 : 128, code: random.chance(0.3) ? 1 : 0 },
+        icmp: { type: randomIcmpType(random, family, clientPorts), code: random.chance(0.3) ? 1 : 0 },
       };
     }
     const named = destination.kind === "endpoint" ? destination.endpoint.ports[0] : undefined;
     if (named && random.chance(0.4))
       return { ...base, protocol: named.protocol, destinationPort: named.port };
+    // Others than clients can probe: one with ports, and one without.
+    if (clientPorts && random.chance(0.05))
+      return { ...base, protocol: PROTOCOL.UDPLite, destinationPort: random.pick(ASKED_PORTS) };
+    if (clientPorts && random.chance(0.05)) return { source, destination, protocol: GRE };
     return { ...base, protocol: PROTOCOL[random.pick(PROTOCOLS)], destinationPort: random.pick(ASKED_PORTS) };
   }
+}
+
+/** @param all - false for what clients can send and see answered: echo requests */
+function randomIcmpType(random: Random, family: 4 | 6, all: boolean): number {
+  const [echo, ...others] = family === 4 ? [8, 0, 3] : [128, 1, 135];
+  return all && random.chance(0.3) ? random.pick(others) : (echo ?? 0);
 }
 
 // ── Kubernetes policies ─────────────────────────────────────────────────────────────────────────────────────────
@@ -443,6 +455,7 @@ function randomRule(random: Random, origin: Origin, namespaces: readonly string[
     PROTOCOL.SCTP,
     PROTOCOL.ICMP,
     PROTOCOL.ICMPv6,
+    random.pick([PROTOCOL.UDPLite, GRE]),
   ]);
   const action = random.pick(["allow", "allow", "allow", "deny", "deny", "pass", "log"] as const);
   // Rules that match much, so that what comes after them shows.
@@ -455,7 +468,7 @@ function randomRule(random: Random, origin: Origin, namespaces: readonly string[
   const match: Match = {
     ...(random.chance(0.2) && { family: random.pick([4, 6] as const) }),
     ...(protocol !== undefined && { protocol }),
-    ...(random.chance(0.15) && { notProtocol: random.pick([PROTOCOL.TCP, PROTOCOL.UDP]) }),
+    ...(random.chance(0.15) && { notProtocol: random.pick([PROTOCOL.TCP, PROTOCOL.UDP, GRE]) }),
     ...(random.chance(isIcmp ? 0.5 : 0.1) && { icmp: icmp() }),
     ...(random.chance(isIcmp ? 0.3 : 0.1) && { notIcmp: icmp() }),
     source: randomEntity(random, origin, namespaces, false),

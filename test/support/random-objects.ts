@@ -105,11 +105,12 @@ function pod(random: Random, index: number): Manifest {
 }
 
 function service(random: Random, index: number): Manifest {
-  const target = random.chance(0.5) ? random.pick(PORTS) : random.pick(PORT_NAMES);
+  const target = random.chance(0.5) ? random.pick([...PORTS, 6443]) : random.pick(PORT_NAMES);
   return core("Service", own(random, `svc${index}`), {
     spec: {
       selector: { [random.pick(KEYS)]: random.pick(VALUES) },
-      ports: [{ name: "main", port: 80, targetPort: target }],
+      // One that is a failsafe of host endpoints, on either side of the translation.
+      ports: [{ name: "main", port: random.pick([80, 80, 6443]), targetPort: target }],
       ...maybe(random, 0.2, "clusterIP", () => "None"),
     },
   });

@@ -32,6 +32,12 @@ interface Words {
   }[];
 }
 
+/** Words for options that take others too. */
+const USUAL: Readonly<Record<string, readonly string[]>> = {
+  "--protocol": ["TCP", "UDP", "SCTP", "ICMP"],
+  "ctl get --output": ["ps", "wide", "yaml", "json", "name", "custom-columns="],
+};
+
 /** Commands and, after each, the commands in it. */
 function wordsOf(program: Command, outer = ""): Words[] {
   return program.commands.flatMap((command): Words[] => {
@@ -43,7 +49,7 @@ function wordsOf(program: Command, outer = ""): Words[] {
               flag: option.long,
               ...(option.short !== undefined && { short: option.short }),
               summary: option.description,
-              choices: option.argChoices ?? [],
+              choices: option.argChoices ?? USUAL[`${name} ${option.long}`] ?? USUAL[option.long] ?? [],
             },
           ]
         : [],

@@ -14,6 +14,7 @@ export function addCtl(program: Command, io: Io, run: Run): void {
     .description("get, apply, patch, validate and convert policies in a folder, with calicoctl's words")
     // Kinds are many; `get --help` lists them with their short names.
     .configureHelp({ showGlobalOptions: false, argumentDescription: ({ description }) => description })
+    .showHelpAfterError("(tortie ctl help VERB tells more)")
     .addHelpText(
       "after",
       example(

@@ -108,16 +108,17 @@ export class ImpactStudy {
     if (policy.stagedAction === "Delete") {
       const state = target && this.#cluster.graph.policies.get(objectName(target));
       if (!target || !state) return undefined;
-      return this.#compare(state, () => this.#put(target, undefined));
+      return this.#compare(state, factsOf(state), () => this.#put(target, undefined));
     }
     const restore = this.#put(enforced, enforced);
     const state = this.#cluster.graph.policies.get(objectName(enforced));
+    // It selects only while it is in force.
+    const facts = state && factsOf(state);
     restore();
-    return state && this.#compare(state, () => this.#put(enforced, enforced));
+    return state && facts && this.#compare(state, facts, () => this.#put(enforced, enforced));
   }
 
-  #compare(state: PolicyState, enforce: () => () => void): Impact {
-    const facts = factsOf(state);
+  #compare(state: PolicyState, facts: Facts, enforce: () => () => void): Impact {
     const { packets, left } = this.#packets(state);
     const before = packets.map((packet) => this.#current(packet));
     const restore = enforce();
@@ -172,7 +173,9 @@ export class ImpactStudy {
   }
 }
 
-function factsOf(state: PolicyState): Pick<Impact, "tier" | "order" | "selects" | "governs"> {
+type Facts = Pick<Impact, "tier" | "order" | "selects" | "governs">;
+
+function factsOf(state: PolicyState): Facts {
   const { policy, subject } = state;
   const endpoints = [...subject.members].flatMap(({ classes }) =>
     [...classes].flatMap((one) => [...one.endpoints].map(({ endpoint }) => endpoint)),

@@ -79,6 +79,8 @@ test("a staged policy is told as if it were enforced", async () => {
   write("a.yaml", PODS + DB.replace("kind: Net", "kind: StagedNet"));
   const { out } = await validate();
   expect(out).toContain("enforced, it would close 1 of 6 connections between workloads (TCP 5432)");
+  expect(out).toContain("  selects 1 pod: default/db");
+  expect(out).toContain("1 policy, 0 errors, 0 warnings");
   write(
     "a.yaml",
     `${PODS}${DB}---\napiVersion: projectcalico.org/v3\nkind: StagedNetworkPolicy\nmetadata: {name: db}\nspec: {stagedAction: Delete}\n`,

@@ -290,4 +290,9 @@ test("a misspelt field is told, and that the rule is wide without it", () => {
     "unknown-field -.source.slector",
     "wide-rule -.source",
   ]);
+  const misspeltBeside =
+    "{action: Allow, protocol: TCP, sorce: {nets: [10.0.0.0/8]}, destination: {ports: [80]}}";
+  expect(decode(misspeltBeside).issues).toEqual(["unknown-field -.sorce", "wide-rule -"]);
+  const whole = "{action: Allow, comment: x, protocol: TCP, source: {}, destination: {}}";
+  expect(decode(whole).issues).toEqual(["unknown-field -.comment"]);
 });

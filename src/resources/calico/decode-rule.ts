@@ -95,15 +95,21 @@ function decodeMatch(fields: Fields, place: RulePlace, action: CalicoAction | un
 
 const METADATA: ReadonlySet<string> = fieldNames("annotations");
 
+/** The API server drops what it does not know, and what is left says more than its author meant. */
 function warnOfWidth(fields: Fields): void {
-  const says = [...RULE].some(
-    (name) => name !== "action" && name !== "metadata" && !fields.at(name).isAbsent,
+  if (!fields.hasUnknown(RULE)) return;
+  const isAbsent = (name: string): boolean => fields.at(name).isAbsent;
+  const saysNothing = [...RULE].every((name) => name === "action" || name === "metadata" || isAbsent(name));
+  const missing = ["protocol", "source", "destination"].filter(
+    (name) => isAbsent(name) && !(name === "protocol" && !isAbsent("notProtocol")),
   );
-  if (says || !fields.hasUnknown(RULE)) return;
+  if (missing.length === 0) return;
+  const without = `without ${missing.map((name) => `\`${name}\``).join(" and ")} `;
+  const everything = saysNothing ? "everything" : missing.map((name) => `every ${name}`).join(" and ");
   fields.report.warn({
     code: "wide-rule",
     path: fields.path,
-    message: "the API server ignores unknown fields, so this rule matches everything",
+    message: `the API server ignores unknown fields, so ${saysNothing ? "" : without}this rule matches ${everything}`,
   });
 }
 

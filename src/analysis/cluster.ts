@@ -16,15 +16,15 @@ import {
 import { podOfWorkloadEndpoint } from "../policy/from-calico-endpoint.ts";
 import { isFinished, namedPorts, podId } from "../policy/from-pod.ts";
 import type { Party } from "../policy/model.ts";
-import { backendsOf, mapService, type ServiceMapping, type ServiceTarget } from "../policy/services.ts";
-import type { ServiceBackend } from "../policy/translation.ts";
+import type { ServiceMapping, ServiceTarget } from "../policy/services.ts";
 import { expandWorkloads } from "../resources/apps/expand-workloads.ts";
 import type { WorkloadEndpoint } from "../resources/calico/types.ts";
-import type { EndpointSlice, Node, Pod, Service } from "../resources/core/types.ts";
+import type { Node, Pod, Service } from "../resources/core/types.ts";
 import { applyLabels } from "../resources/labels.ts";
 import { type KubernetesObject, objectName } from "../resources/object.ts";
 import { GraphFeed } from "./graph-feed.ts";
 import { ServiceAddresses } from "./service-addresses.ts";
+import { ServiceIndex } from "./service-index.ts";
 import { withStaged } from "./staged.ts";
 
 export interface ClusterOptions {
@@ -110,14 +110,19 @@ export class Cluster {
     const pods = this.#materialise();
     const network = this.#planNetwork(pods);
     this.#pods = pods;
+    let index: ServiceIndex | undefined;
+    const services = (): ServiceIndex => {
+      index ??= new ServiceIndex(this.#objects, this.#serviceTargets());
+      return index;
+    };
     this.#feed.follow({
       objects: this.#options.staged ? withStaged(this.#objects) : this.#objects,
       pods,
       workloads: this.#workloads,
       plan: this.plan,
-      serviceBackends: (namespace, name) => this.#serviceBackends(namespace, name),
+      serviceBackends: (namespace, name) => services().backends(namespace, name),
     });
-    this.#services = this.#mapServices();
+    this.#services = this.#mapServices(services);
     this.#byAddress = this.#indexAddresses();
     return { network, graph: this.graph.flush(), services: this.#services };
   }
@@ -278,25 +283,13 @@ export class Cluster {
     return changed;
   }
 
-  #mapServices(): ServiceMapping[] {
+  #mapServices(index: () => ServiceIndex): ServiceMapping[] {
     const objects = [...this.#objects.values()];
     const services = objects.filter((object): object is Service => object.kind === "Service");
-    if (services.length === 0) return [];
-    const slices = objects.filter((object): object is EndpointSlice => object.kind === "EndpointSlice");
-    const targets = this.#serviceTargets();
     const families = this.plan.podNetworks.map((text): 4 | 6 => (text.includes(":") ? 6 : 4));
     return services.flatMap((service) =>
-      mapService(this.#serviceAddresses.complete(service, families), targets, slices),
+      index().mappings(this.#serviceAddresses.complete(service, families)),
     );
-  }
-
-  /** All that is behind a Service, ready or not. Cost: the cluster's endpoints and slices. */
-  #serviceBackends(namespace: string, name: string): ServiceBackend[] {
-    const ref = { namespace, name };
-    const object = this.#objects.get(objectName({ kind: "Service", ...ref }));
-    const service = object?.kind === "Service" ? object : undefined;
-    const slices = [...this.#objects.values()].filter((one) => one.kind === "EndpointSlice");
-    return backendsOf(ref, service, this.#serviceTargets(), slices);
   }
 
   /** Endpoints, and pods on the host's network at their nodes' addresses. */

@@ -23,7 +23,8 @@ import {
 } from "../base/bitset.ts";
 import type { PolicyGraph } from "../calc/graph.ts";
 import type { DirectionProgram } from "../calc/types.ts";
-import { HostSpace, type HostStages } from "./host-space.ts";
+import { HostSpace } from "./host-space.ts";
+import type { HostStages } from "./node-programs.ts";
 import { PairSpace } from "./pair-space.ts";
 import { type Asked, type PacketKind, ProgramSolver } from "./program-solver.ts";
 

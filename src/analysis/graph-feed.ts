@@ -25,8 +25,9 @@ import { BUILT_IN_TIERS, type Endpoint, type Policy } from "../policy/model.ts";
 import type { ServiceBackend, TranslationFacts } from "../policy/translation.ts";
 import { assumedNamespaceLabels } from "../policy/world.ts";
 import type { Profile, WorkloadEndpoint } from "../resources/calico/types.ts";
-import type { Node, Pod } from "../resources/core/types.ts";
+import type { Pod } from "../resources/core/types.ts";
 import { type KubernetesObject, objectName } from "../resources/object.ts";
+import { type Answered, ClusterFacts, RecordedFacts } from "./cluster-facts.ts";
 
 /** What the objects amount to. */
 export interface ClusterState {
@@ -35,7 +36,7 @@ export interface ClusterState {
   /** Those that stand for pods in `pods`, by the same id. */
   readonly workloads: ReadonlyMap<string, WorkloadEndpoint>;
   readonly plan: NetworkPlan;
-  /** Asked when the endpoints have been told. */
+  /** Asked when the endpoints have been told, once for each Service that policies name. */
   readonly serviceBackends: (namespace: string, name: string) => readonly ServiceBackend[];
 }
 
@@ -43,8 +44,9 @@ export class GraphFeed {
   readonly #graph: PolicyGraph;
   /** What the graph was last told, by object name. */
   readonly #told = new Map<string, KubernetesObject>();
-  /** Policies that named a Service or nodes, with what they were told of them. */
-  readonly #dependent = new Map<string, string>();
+  /** Policies that ask about Services or nodes, with what they were told of them; undefined: nothing yet. */
+  readonly #dependent = new Map<string, Answered | undefined>();
+  readonly #facts = new ClusterFacts();
 
   constructor(graph: PolicyGraph) {
     this.#graph = graph;
@@ -57,7 +59,7 @@ export class GraphFeed {
     const changed = [...state.objects].filter(([name, object]) => this.#told.get(name) !== object);
     for (const [name, object] of changed) {
       this.#told.set(name, object);
-      this.#tell(object, state);
+      this.#tell(object);
     }
     this.#assumeNamespaces(state);
     this.#tellEndpoints(state);
@@ -83,7 +85,7 @@ export class GraphFeed {
     }
   }
 
-  #tell(object: KubernetesObject, state: ClusterState): void {
+  #tell(object: KubernetesObject): void {
     switch (object.kind) {
       case "Namespace":
         this.#graph.setNamespace(object.name, object.labels);
@@ -100,28 +102,38 @@ export class GraphFeed {
         this.#graph.setNetworkSet(objectName(object), fromCalicoNetworkSet(object));
         break;
       default:
-        this.#tellPolicy(object, state);
+        this.#tellPolicy(object);
     }
   }
 
-  /** Kinds that are no policies become endpoints and services, not objects of the graph. */
-  #tellPolicy(object: KubernetesObject, state: ClusterState): void {
-    const facts = new RecordedFacts(state);
+  /**
+   * Kinds that are no policies become endpoints and services, not objects of the graph. What asks about Services or nodes
+   * waits until the endpoints have been told.
+   */
+  #tellPolicy(object: KubernetesObject): void {
+    const facts = new RecordedFacts();
     const policy = translatePolicy(object, facts);
     if (!policy) return;
-    const asked = facts.text();
-    if (asked === undefined) this.#dependent.delete(policy.id);
-    else this.#dependent.set(policy.id, asked);
+    if (facts.answered.size > 0) {
+      this.#dependent.set(policy.id, undefined);
+      return;
+    }
+    this.#dependent.delete(policy.id);
     this.#graph.setPolicy(policy.id, policy);
   }
 
+  /** Cost: what policies ask about, and a translation of those that are told something else now. */
   #tellDependent(state: ClusterState): void {
-    for (const [name, before] of this.#dependent) {
+    if (this.#dependent.size === 0) return;
+    this.#facts.follow(state);
+    for (const [name, answered] of this.#dependent) {
       const object = state.objects.get(name);
-      if (!object) continue;
-      const facts = new RecordedFacts(state);
-      translatePolicy(object, facts);
-      if (facts.text() !== before) this.#tellPolicy(object, state);
+      if (!object || (answered && this.#facts.isCurrent(answered))) continue;
+      const facts = this.#facts.recorded();
+      const policy = translatePolicy(object, facts);
+      if (!policy) continue;
+      this.#dependent.set(name, facts.answered);
+      this.#graph.setPolicy(name, policy);
     }
   }
 
@@ -212,43 +224,6 @@ function hostEndpointsOf(
   for (const object of objects)
     if (object.kind === "HostEndpoint") endpoints.push(fromHostEndpoint(object, profiles));
   return endpoints;
-}
-
-/** Answers from the cluster's state, and keeps what was asked. */
-class RecordedFacts implements TranslationFacts {
-  readonly #state: ClusterState;
-  readonly #answers: string[] = [];
-
-  constructor(state: ClusterState) {
-    this.#state = state;
-  }
-
-  serviceBackends = (namespace: string, name: string): readonly ServiceBackend[] => {
-    const backends = this.#state.serviceBackends(namespace, name);
-    const texts = backends.map(({ address, protocol, port }) => `${formatIp(address)}/${protocol}/${port}`);
-    this.#answers.push(`service ${namespace}/${name}: ${texts.join(" ")}`);
-    return backends;
-  };
-
-  nodes = (): ReturnType<TranslationFacts["nodes"]> => {
-    const { plan, objects } = this.#state;
-    const given = new Map<string, Node>();
-    for (const object of objects.values()) if (object.kind === "Node") given.set(object.name, object);
-    const nodes = plan.nodes.map(({ name, addresses }) => ({
-      name,
-      labels: { "kubernetes.io/hostname": name, ...given.get(name)?.labels },
-      addresses: addresses.flatMap((text) => parseIp(text) ?? []),
-    }));
-    this.#answers.push(
-      `nodes: ${nodes.map(({ name, labels, addresses }) => `${name} ${JSON.stringify(labels)} ${addresses.map(formatIp).join(",")}`).join("; ")}`,
-    );
-    return nodes;
-  };
-
-  /** Equal texts: the same was told. undefined: nothing was asked. */
-  text(): string | undefined {
-    return this.#answers.length === 0 ? undefined : this.#answers.join("\n");
-  }
 }
 
 function sameEndpoint(a: Endpoint, b: Endpoint): boolean {

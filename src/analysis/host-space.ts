@@ -1,28 +1,16 @@
 /**
- * @module Host endpoints over units: which units stand behind an interface that has a say, and what it says. Where there
- * are host endpoints, the units of one identity are told apart by their node.
+ * @module Host endpoints over units: which units stand behind an interface that has a say, and what it says. The units
+ * of one identity are told apart by such a node.
  */
 import { eachBit, emptyWords, setBit, unsetBit, type Words } from "../base/bitset.ts";
 import { BugError } from "../base/errors.ts";
 import type { PolicyGraph } from "../calc/graph.ts";
-import type { DirectionProgram, HostProgram } from "../calc/types.ts";
 import { verdict } from "../calc/verdict.ts";
 import { FAILSAFE_PORTS, isNeighbourDiscovery } from "../policy/failsafe.ts";
-import type { Endpoint, Party } from "../policy/model.ts";
+import type { Party } from "../policy/model.ts";
+import { type NodePrograms, nodePrograms } from "./node-programs.ts";
 import type { PairSpace } from "./pair-space.ts";
 import type { PacketKind } from "./program-solver.ts";
-
-/** The stages of what is forwarded. */
-export type HostStages = Pick<HostProgram, "forward" | "preDnat">;
-
-/** What a node's interfaces ask of its pods' connections; absent where nothing. */
-export interface NodePrograms {
-  readonly forward?: HostProgram["forward"];
-  readonly preDnat?: DirectionProgram;
-  readonly untracked?: HostProgram["untracked"];
-  /** Of the host endpoint of all interfaces, for the links of pods. */
-  readonly links?: HostStages;
-}
 
 const NOTHING: NodePrograms = {};
 
@@ -30,14 +18,13 @@ export class HostSpace {
   readonly hasUntracked: boolean;
   readonly #graph: PolicyGraph;
   readonly #space: PairSpace;
-  readonly #byNode = new Map<string, NodePrograms>();
+  readonly #byNode: ReadonlyMap<string, NodePrograms>;
   readonly #neighbours = new Map<string, Words>();
 
   constructor(graph: PolicyGraph, space: PairSpace) {
     this.#graph = graph;
     this.#space = space;
-    if (!graph.hosts.isEmpty)
-      for (const node of graph.nodes.keys()) this.#byNode.set(node, this.#programsOf(node));
+    this.#byNode = nodePrograms(graph);
     this.hasUntracked = [...this.#byNode.values()].some(({ untracked }) => untracked !== undefined);
   }
 
@@ -91,25 +78,6 @@ export class HostSpace {
       };
       if (!verdict(this.#graph, flow).allowed) unsetBit(row, source);
     });
-  }
-
-  #programsOf(node: string): NodePrograms {
-    const { hosts, nodes } = this.#graph;
-    const uplink = this.#hostProgram(hosts.uplink(node, nodes.get(node) ?? []));
-    const wildcard = this.#hostProgram(hosts.wildcard(node));
-    const hasUntracked =
-      uplink && (uplink.untracked.ingress.key !== "" || uplink.untracked.egress.key !== "");
-    return {
-      // What untracked policies allow skips the rest, so that all of it is asked one by one.
-      ...(uplink && !hasUntracked && { forward: uplink.forward, preDnat: uplink.preDnat }),
-      ...(hasUntracked && { untracked: uplink.untracked }),
-      ...(wildcard && { links: wildcard }),
-    };
-  }
-
-  #hostProgram(host: Endpoint | undefined): HostProgram | undefined {
-    const state = host && this.#graph.endpoints.get(host.id);
-    return state && this.#graph.programOf(state.labelClass.identity).host;
   }
 
   #nodeOf(unit: number): string {

@@ -104,9 +104,9 @@ export function* hostsWithoutAddresses({ hosts, objects, selectorUses }: LintVie
 /** A global policy without any selector means hosts as well. Cost: the distinct subjects of global policies. */
 export function* selectsHosts({ policies, hosts }: LintView): Iterable<Issue> {
   if (hosts.length === 0) return;
+  const names = hosts.map(({ host }) => host.id).sort();
   for (const { policy } of policies) {
     if (policy.subject.kind !== "all" || policy.stage !== undefined || policy.applyOnForward) continue;
-    const names = hosts.map(({ host }) => host.id).sort();
     yield finding(policy.origin, {
       code: "selects-hosts",
       path: "spec.selector",

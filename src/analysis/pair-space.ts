@@ -1,6 +1,6 @@
 /** @module Units as bits: the sets of units that selectors and CIDRs mean, each made once. */
-import { andNotInto, emptyWords, fullWords, orInto, setBit, type Words } from "../base/bitset.ts";
-import { type Cidr, cidrContains, type Family, formatCidr } from "../base/ip.ts";
+import { andNotInto, emptyWords, fullWords, setBit, type Words } from "../base/bitset.ts";
+import { type Cidr, cidrRange, type Family, formatCidr } from "../base/ip.ts";
 import type { PolicyGraph } from "../calc/graph.ts";
 import type { DirectionProgram, SelectorState } from "../calc/types.ts";
 import { addressesOf } from "../calc/verdict.ts";
@@ -16,6 +16,7 @@ export class PairSpace {
   readonly #selectors = new Map<SelectorState, Words>();
   /** By the CIDR's text: thousands of rules name the same few. */
   readonly #nets = new Map<string, Words>();
+  #byAddress: readonly { readonly index: number; readonly address: bigint }[] | undefined;
   readonly #scratch: Words[] = [];
   readonly #ownSide = new Map<DirectionProgram, boolean>();
 
@@ -53,7 +54,7 @@ export class PairSpace {
     const [only] = nets;
     if (only && nets.length === 1) return this.#inNet(only);
     const words = emptyWords(this.units.length);
-    for (const net of nets) orInto(words, this.#inNet(net));
+    for (const net of nets) this.#addNet(words, net);
     return words;
   }
 
@@ -87,11 +88,30 @@ export class PairSpace {
     const known = this.#nets.get(key);
     if (known) return known;
     const words = emptyWords(this.units.length);
-    for (const [index, { address }] of this.units.entries()) {
-      if (cidrContains(net, { family: this.#family, bits: address })) setBit(words, index);
-    }
+    this.#addNet(words, net);
     this.#nets.set(key, words);
     return words;
+  }
+
+  /** Cost: log of the units, and those inside: a rule that names a Service has a CIDR for each pod behind it. */
+  #addNet(words: Words, net: Cidr): void {
+    if (net.family !== this.#family) return;
+    const { first, last } = cidrRange(net);
+    this.#byAddress ??= [...this.units.entries()]
+      .map(([index, { address }]) => ({ index, address }))
+      .sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : 0));
+    let low = 0;
+    let high = this.#byAddress.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#byAddress[middle]?.address ?? first) < first) low = middle + 1;
+      else high = middle;
+    }
+    for (; low < this.#byAddress.length; low++) {
+      const unit = this.#byAddress[low];
+      if (!unit || unit.address > last) return;
+      setBit(words, unit.index);
+    }
   }
 }
 

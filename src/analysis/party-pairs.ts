@@ -7,6 +7,7 @@ import type { Family } from "../base/ip.ts";
 import type { PolicyGraph } from "../calc/graph.ts";
 import type { Identity } from "../calc/types.ts";
 import { isSelf, nodeOf, type Party } from "../policy/model.ts";
+import { nodePrograms } from "./node-programs.ts";
 import { addressCells } from "./units.ts";
 
 export interface PartyPair {
@@ -30,10 +31,9 @@ export function distinctPairs(
   to: readonly Addressed[],
 ): readonly PartyPair[] | undefined {
   const kinds = new Kinds(graph);
-  const hosts = !graph.hosts.isEmpty;
-  const perNode = hosts || [...from, ...to].some((parties) => parties[0]?.kind === "node");
-  const sources = from.length === 1 ? from : kinds.sample(from, perNode);
-  const destinations = to.length === 1 ? to : kinds.sample(to, perNode);
+  const placeOf = placing(graph, [...from, ...to]);
+  const sources = from.length === 1 ? from : kinds.sample(from, placeOf);
+  const destinations = to.length === 1 ? to : kinds.sample(to, placeOf);
   const pairs = new Map<string, PartyPair>();
   for (const fromParties of sources) {
     for (const toParties of destinations) {
@@ -41,16 +41,27 @@ export function distinctPairs(
       if (!pair) return undefined;
       if (sources.length * destinations.length === 1) return [pair];
       if (isSelf(pair) && sources.length + destinations.length > 2) continue;
-      const [sourceNode, destinationNode] = [nodeOf(pair.source), nodeOf(pair.destination)];
+      const [source, destination] = [placeOf(pair.source), placeOf(pair.destination)];
       // Host endpoints tell nodes apart; without any, only whether it is one node matters.
-      const nodes = hosts
-        ? `${sourceNode ?? ""} ${destinationNode ?? ""}`
-        : String(sourceNode === destinationNode);
-      const key = `${kinds.of(pair.source)} ${kinds.of(pair.destination)} ${perNode ? nodes : ""}`;
+      const places = graph.hosts.isEmpty ? String(source === destination) : `${source} ${destination}`;
+      const key = `${kinds.of(pair.source)} ${kinds.of(pair.destination)} ${places}`;
       if (!pairs.has(key)) pairs.set(key, pair);
     }
   }
   return [...pairs.values()];
+}
+
+/**
+ * The party's node, as far as it matters: where nodes are among the parties, and where the node's interface has its own
+ * say in what pods do; else "".
+ */
+function placing(graph: PolicyGraph, all: readonly Addressed[]): (party: Party) => string {
+  const hasNodes = all.some((parties) => parties[0]?.kind === "node");
+  const withSay = nodePrograms(graph);
+  return (party) => {
+    const node = nodeOf(party) ?? "";
+    return hasNodes || withSay.has(node) ? node : "";
+  };
 }
 
 /** One party for each kind, and each node, of one family. @returns undefined where one has no address of it */
@@ -98,12 +109,10 @@ class Kinds {
   }
 
   /** Two of each kind, so that each has another to be paired with. */
-  sample(all: readonly Addressed[], perNode: boolean): readonly Addressed[] {
+  sample(all: readonly Addressed[], placeOf: (party: Party) => string): readonly Addressed[] {
     const counts = new Map<string, number>();
     return all.filter((parties) => {
-      const key = parties
-        .map((party) => `${this.of(party)}${perNode ? (nodeOf(party) ?? "") : ""}`)
-        .join(" ");
+      const key = parties.map((party) => `${this.of(party)}${placeOf(party)}`).join(" ");
       const count = (counts.get(key) ?? 0) + 1;
       counts.set(key, count);
       return count <= 2;

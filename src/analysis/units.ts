@@ -6,6 +6,7 @@ import { type Cidr, cidrRange, type Family, WIDTH } from "../base/ip.ts";
 import type { PolicyGraph } from "../calc/graph.ts";
 import type { Identity, PolicyState } from "../calc/types.ts";
 import type { Endpoint } from "../policy/model.ts";
+import { nodePrograms } from "./node-programs.ts";
 
 export interface Unit {
   readonly identity: Identity;
@@ -58,7 +59,7 @@ export function addressCells(graph: PolicyGraph, family: Family): (bits: bigint)
 export function unitsOf(graph: PolicyGraph, family: Family): Unit[] {
   const edges = cuts(graph, family);
   // A node's interface may have its own say in what comes to its pods and leaves them.
-  const perNode = !graph.hosts.isEmpty;
+  const withSay = nodePrograms(graph);
   const units: Unit[] = [];
   for (const identity of graph.identities.values()) {
     if (identity.selectable.kind === "host") continue;
@@ -67,7 +68,7 @@ export function unitsOf(graph: PolicyGraph, family: Family): Unit[] {
       for (const { endpoint } of endpoints) {
         const ip = endpoint.addresses.find((address) => address.family === family);
         if (!ip) continue;
-        const cell = `${edges.length === 1 ? 0 : cellOf(edges, ip.bits)} ${perNode ? endpoint.node : ""}`;
+        const cell = `${edges.length === 1 ? 0 : cellOf(edges, ip.bits)} ${withSay.has(endpoint.node) ? endpoint.node : ""}`;
         const known = byCell.get(cell);
         if (known) known.endpoints.push(endpoint);
         else byCell.set(cell, { identity, endpoints: [endpoint], address: ip.bits });

@@ -26,6 +26,11 @@ export class HostEndpoints {
     return this.#all.size === 0;
   }
 
+  /** Names of nodes that have any. */
+  nodes(): Iterable<string> {
+    return this.#byNode.keys();
+  }
+
   ofNode(node: string): Iterable<Endpoint> {
     return this.#byNode.get(node);
   }

@@ -1,6 +1,6 @@
 /** @module Graph node: policies that select an identity → its program, in tier and policy order. */
 import { appliesInStage, hasDefaults } from "../policy/evaluate.ts";
-import type { Direction, Tier } from "../policy/model.ts";
+import type { Direction, Endpoint, Tier } from "../policy/model.ts";
 import type { Stage } from "../policy/verdict.ts";
 import { comparePolicies } from "../policy/world.ts";
 import type { DirectionProgram, HostProgram, Identity, PolicyState, Program, TierProgram } from "./types.ts";
@@ -63,10 +63,23 @@ function directionProgram(
       if (policies) tiers.push(tierProgram(name, hasDefaults(stage) ? defaultAction : "pass", policies));
     }
   }
-  const profiles =
-    stage === "normal" ? (sample.profiles ?? []).flatMap((id) => sources.policies.get(id) ?? []) : [];
-  const profile = stage === "normal" ? sample.profile[direction] : "none";
+  const { profiles, profile } = stage === "normal" ? profileEnd(sample, sources, direction) : NO_END;
   return { key: programKey(tiers, profiles, profile), tiers, profiles, profile };
+}
+
+type End = Pick<DirectionProgram, "profiles" | "profile">;
+
+const NO_END: End = { profiles: [], profile: "none" };
+
+/** A profile that is not there might have denied: it ends the list, and denies. */
+function profileEnd(sample: Endpoint, { policies }: ProgramSources, direction: Direction): End {
+  const profiles: PolicyState[] = [];
+  for (const id of sample.profiles ?? []) {
+    const profile = policies.get(id);
+    if (!profile) return { profiles, profile: "deny" };
+    profiles.push(profile);
+  }
+  return { profiles, profile: sample.profile[direction] };
 }
 
 function tierProgram(

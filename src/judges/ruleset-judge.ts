@@ -32,7 +32,7 @@ export class RulesetJudge implements Judge {
 
   follow(cluster: Cluster, change: ClusterChange): void {
     this.#cluster = cluster;
-    if (!change.network) this.#rulesets.clear();
+    if (!change.network) this.close();
     for (const { name } of cluster.plan.nodes) {
       const known = this.#rulesets.get(name);
       const ruleset =

@@ -10,10 +10,11 @@
  * ```
  *
  * What an early stage allows is marked, and later stages of the interface let it pass. The output hook knows the interface
- * that a packet was to leave by before it was translated: what goes to a pod of the node is told by its address.
+ * that a packet was to leave by before it was translated: what goes to a pod of the node, or to the node itself, is told by
+ * its address.
  * @see https://docs.tigera.io/calico/latest/network-policy/hosts/
  */
-import type { Family } from "../base/ip.ts";
+import { type Family, formatCidr, hostCidr, type Ip } from "../base/ip.ts";
 import type { DirectionProgram } from "../calc/types.ts";
 import { FAILSAFE_PORTS } from "../policy/failsafe.ts";
 import { type Direction, PROTOCOL } from "../policy/model.ts";
@@ -64,6 +65,8 @@ export interface HostOptions {
   readonly uplink: string;
   readonly podPrefix: string;
   readonly families: readonly Family[];
+  /** The node's own. */
+  readonly addresses: readonly Ip[];
 }
 
 /**
@@ -71,7 +74,7 @@ export interface HostOptions {
  * @param stages - at most one for each place, direction and kind of interface
  */
 export function hostBaseChains(stages: readonly HostStage[], options: HostOptions): NftChain[] {
-  const { families } = options;
+  const { families, addresses } = options;
   const asked = stages.filter(({ program }) => program.key !== "");
   const at = (place: HostPlace, direction: Direction): readonly HostStage[] =>
     asked.filter((stage) => stage.place === place && stage.direction === direction);
@@ -127,6 +130,7 @@ export function hostBaseChains(stages: readonly HostStage[], options: HostOption
     add(BASE.hostOut, { hook: "output", priority: 0 }, [
       established,
       ...toOwnPods(families),
+      ...toOwnNode(addresses.filter(({ family }) => families.includes(family))),
       ...afterEarlyOut,
       NEIGHBOUR_DISCOVERY_RULE,
       ...failsafeRules("egress", false),
@@ -151,6 +155,14 @@ function toOwnPods(families: readonly Family[]): NftRule[] {
   return families.map((family) => {
     const field = addressField("destination", family);
     return rule({ kind: "lookup", fields: [field, field], set: selfSet(family), present: true }, accept);
+  });
+}
+
+/** Through a Service: what was to leave by the interface before translation stays on the node. */
+function toOwnNode(addresses: readonly Ip[]): NftRule[] {
+  return addresses.map((ip) => {
+    const field = ip.family === 4 ? "destination-address4" : "destination-address6";
+    return rule({ kind: "prefix", field, cidr: formatCidr(hostCidr(ip)), inside: true }, accept);
   });
 }
 

@@ -7,13 +7,15 @@ const LONGEST = 110;
 
 const SHORT: Readonly<Record<Direction, string>> = { ingress: "in", egress: "out" };
 
-/** `in/NetworkPolicy/default/db-policy`, so that `nft list ruleset` can be read. Distinct ids give distinct names. */
+/**
+ * `in/NetworkPolicy/default/db-policy`, so that `nft list ruleset` can be read. Distinct ids give distinct names: what is
+ * too long, or not in letters that nft knows, ends with `_` and a hash, and no other name has a `_`.
+ */
 export function policyChain(direction: Direction, policyId: string): string {
   const readable = `${SHORT[direction]}/${policyId.replace(" ", "/")}`;
-  const clean = readable.replace(/[^A-Za-z0-9/_.-]/g, "_");
-  return clean === readable && clean.length <= LONGEST
-    ? clean
-    : `${clean.slice(0, LONGEST - 14)}.${shortHash(policyId)}`;
+  if (/^[A-Za-z0-9/.-]*$/.test(readable) && readable.length <= LONGEST) return readable;
+  const clean = readable.replace(/[^A-Za-z0-9/.-]/g, "_");
+  return `${clean.slice(0, LONGEST - 14)}_${shortHash(policyId)}`;
 }
 
 /** The chain of all endpoints for which the same policies hold in this direction. */

@@ -8,7 +8,7 @@
  * ```
  */
 import { must } from "../base/errors.ts";
-import { type Family, formatIp } from "../base/ip.ts";
+import { type Family, formatIp, type Ip } from "../base/ip.ts";
 import type { PolicyGraph } from "../calc/graph.ts";
 import {
   DIRECTIONS,
@@ -79,12 +79,12 @@ export class NodeRuleset {
   readonly #sets: NodeSets;
   /** Programs in which a policy began or ceased to pass. */
   readonly #reshaped = new Set<string>();
-  /** What fell out of use in this update; kept until its end, since it may be wanted again. */
   /** Stages of host endpoints in force, and their base chains. */
   #hostStages: readonly HostStage[] = [];
   #hostChains: readonly string[] = [];
   readonly #hostIds = new Set<string>();
   #hostsChanged = false;
+  /** What fell out of use in this update; kept until its end, since it may be wanted again. */
   readonly #unused = { programs: new Set<string>(), policies: new Set<string>() };
 
   constructor(graph: PolicyGraph, options: NodeRulesetOptions) {
@@ -133,7 +133,7 @@ export class NodeRuleset {
   update(delta: GraphDelta): NftChange[] {
     for (const [selector, changes] of delta.selectors) this.#sets.updateAddresses(selector, changes);
     for (const [key, changes] of delta.namedPorts) this.#sets.updateNamedPort(key, changes);
-    for (const selector of delta.networkSets) this.#updateNetworkSets(selector);
+    this.#updateNetworkSets(delta.networkSets);
     for (const id of delta.policies) this.#updatePolicy(id);
     for (const id of delta.endpoints) this.#updateEndpoint(id);
     return this.#commit();
@@ -254,7 +254,7 @@ export class NodeRuleset {
     for (const { program, direction } of after) this.#acquireProgram(program, direction);
     for (const { program, direction } of before) this.#releaseProgram(program.key, direction);
     if (before.length === 0 && after.length > 0) for (const need of HOST_SET_NEEDS) this.#sets.acquire(need);
-    const chains = hostBaseChains(after, this.#options);
+    const chains = hostBaseChains(after, { ...this.#options, addresses: this.#nodeAddresses() });
     for (const chain of chains) this.#editor.putChain(chain);
     const wanted = new Set(chains.map(({ name }) => name));
     for (const name of this.#hostChains) if (!wanted.has(name)) this.#editor.deleteChain(name);
@@ -265,7 +265,7 @@ export class NodeRuleset {
 
   #wantedHostStages(): HostStage[] {
     const { node } = this.#options;
-    const uplink = this.#hostPrograms(this.#graph.hosts.uplink(node, this.#graph.nodes.get(node) ?? []));
+    const uplink = this.#hostPrograms(this.#graph.hosts.uplink(node, this.#nodeAddresses()));
     const wildcard = this.#hostPrograms(this.#graph.hosts.wildcard(node));
     const stages: HostStage[] = [];
     if (uplink?.host) {
@@ -286,6 +286,10 @@ export class NodeRuleset {
         stages.push({ place: "forward", direction, program: forward[direction], link: "pods" });
     }
     return stages;
+  }
+
+  #nodeAddresses(): readonly Ip[] {
+    return this.#graph.nodes.get(this.#options.node) ?? [];
   }
 
   #hostPrograms(host: Endpoint | undefined): Program | undefined {
@@ -387,13 +391,14 @@ export class NodeRuleset {
     for (const stage of this.#wantedHostStages()) if (stage.direction === direction) yield stage.program;
   }
 
-  /** Whether a selector has network sets at all shapes the rules that use it. */
-  #updateNetworkSets(selector: string): void {
+  /** Whether a selector has network sets at all shapes the rules that use it. Cost: the needs of the policies in use. */
+  #updateNetworkSets(selectors: ReadonlySet<string>): void {
+    if (selectors.size === 0) return;
     for (const used of this.#policies.values()) {
-      const uses = used.needs.some((need) => "selector" in need && need.selector.key === selector);
+      const uses = used.needs.some((need) => "selector" in need && selectors.has(need.selector.key));
       if (uses && this.#graph.policies.has(used.id)) this.#compile(used);
     }
-    this.#sets.updateNetworkSets(selector);
+    for (const selector of selectors) this.#sets.updateNetworkSets(selector);
   }
 
   // ── ending an update ──────────────────────────────────────────────────────────────────────────────────────────

@@ -10,10 +10,11 @@ import {
   OPEN_PROFILE,
   type Party,
   type Policy,
+  PROFILE_TIER,
   PROTOCOL,
   type Tier,
 } from "./model.ts";
-import { ALL } from "./selector.ts";
+import { ALL, NONE } from "./selector.ts";
 import type { World } from "./world.ts";
 
 const endpoint = (id: string, address: string): Endpoint => ({
@@ -174,4 +175,22 @@ test("the rules that passed or logged on the way are told in order", () => {
   );
   expect(verdict.ingress.passing.map(({ rule }) => rule.action)).toEqual(["log", "pass"]);
   expect(verdict.ingress.decision).toMatchObject({ kind: "rule", policy: { id: "P q" } });
+});
+
+test("a profile that does not exist denies, whatever comes behind it", () => {
+  const known = [policy("open", PROFILE_TIER, 0, "allow"), policy("silent", PROFILE_TIER, 0)];
+  const profiles = (names: readonly string[]): World => ({
+    ...world(known.map((profile) => ({ ...profile, subject: NONE }))),
+    endpoints: new Map([A, { ...B, profiles: names }].map((one) => [one.id, one])),
+  });
+  const answer = (...names: string[]): boolean => {
+    const asked = profiles(names);
+    const to = asked.endpoints.get(B.id);
+    return to !== undefined && evaluate(asked, flow(party(A), party(to))).allowed;
+  };
+  expect(answer("P open")).toBe(true);
+  expect(answer("P silent")).toBe(true);
+  expect(answer("P nobodys", "P open")).toBe(false);
+  expect(answer("P silent", "P nobodys")).toBe(false);
+  expect(answer("P open", "P nobodys")).toBe(true);
 });

@@ -69,7 +69,9 @@ function decide(world: World, point: Point, flow: Flow): DirectionVerdict | unde
   if (stage !== "normal") return undefined;
   for (const id of endpoint.profiles ?? []) {
     const profile = world.policies.find((policy) => policy.id === id);
-    const outcome = walkRules(world, flow, profile ? rulesOf(profile, direction) : [], passing);
+    // One that is not there might have denied.
+    if (!profile) return { direction, allowed: false, decision: { kind: "profile" }, passing };
+    const outcome = walkRules(world, flow, rulesOf(profile, direction), passing);
     if (outcome.kind === "decided") return decided(outcome);
   }
   const allowed = endpoint.profile[direction] === "allow";

@@ -159,7 +159,10 @@ export interface Endpoint {
   readonly ports: readonly NamedPort[];
   /** What decides when no tier does. Pods get `allow` from their namespace's profile. */
   readonly profile: { readonly ingress: "allow" | "deny"; readonly egress: "allow" | "deny" };
-  /** Policies that are asked before that, in this order, where no tier decides: profiles with rules. By id. */
+  /**
+   * Policies that are asked before that, in this order, where no tier decides: profiles with rules. By id; one that does
+   * not exist denies.
+   */
   readonly profiles?: readonly string[];
   /** `Deployment/go-demo-2-api`: what people know the pod by. */
   readonly workload?: string;

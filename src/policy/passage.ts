@@ -79,8 +79,13 @@ function hostVerdicts(flow: Flow, court: Court): HostVerdict[] {
   const to = nodeOf(flow.destination);
   if (isSelf(flow) && !flow.untranslated) return [];
   const verdicts = leavingPod(flow, court);
-  if (from === to) return [...verdicts, ...enteringPod(flow, court)];
   const out = from === undefined ? undefined : court.uplink(from);
+  if (from === to) {
+    // What a process sends to a Service is on its way out until it is translated.
+    if (out && flow.source.kind === "node" && flow.untranslated)
+      verdicts.push(...stages(out, flow, "egress", ["untracked"], court));
+    return [...verdicts, ...enteringPod(flow, court)];
+  }
   if (out) verdicts.push(...crossing(out, flow, flow.source, "egress", court));
   const into = to === undefined ? undefined : court.uplink(to);
   if (into) {

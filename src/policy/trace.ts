@@ -23,6 +23,7 @@ import {
   type Flow,
   hasPorts,
   type Match,
+  nodeOf,
   type Party,
   type Policy,
   PROFILE_TIER,
@@ -99,9 +100,7 @@ function traceSide(world: World, { flow }: Verdict, side: DirectionVerdict | Hos
 
 /** Services are translated on the client's node, behind the stages that stand before connection tracking. */
 function isBeforeTranslation({ host, stage }: HostVerdict, { source }: Flow): boolean {
-  const node =
-    source.kind === "endpoint" ? source.endpoint.node : source.kind === "node" ? source.node : undefined;
-  return host.node === node && (stage === "untracked" || stage === "pre-dnat");
+  return host.node === nodeOf(source) && (stage === "untracked" || stage === "pre-dnat");
 }
 
 const DECIDED: ReadonlySet<TierEnd> = new Set(["allowed", "denied", "default-deny"]);
@@ -136,7 +135,7 @@ function walkProfiles(world: World, flow: Flow, endpoint: Endpoint, direction: D
   const steps: PolicyStep[] = [];
   for (const id of endpoint.profiles ?? []) {
     const profile = world.policies.find((policy) => policy.id === id);
-    if (!profile) continue;
+    if (!profile) break;
     const walked = walkPolicies(world, flow, [profile], direction);
     steps.push(...walked);
     const ended = endOf(walked);

@@ -199,12 +199,72 @@ test.each([
   expect(ignored).toBe(1);
 });
 
+test.each(["Network", "CalicoAPIConfig", "EarlyNetworkConfiguration", "GlobalThreatFeed"])(
+  "%s of Calico's editions and configuration files is passed over",
+  (kind) => {
+    const text = `apiVersion: projectcalico.org/v3\nkind: ${kind}\nmetadata: {name: a}\n`;
+    expect(load(text)).toMatchObject({ issues: [], ignored: 1 });
+  },
+);
+
+test.each([
+  ["projectcalico/v3", "Tier", "projectcalico.org/v3"],
+  ["projectcalico.org", "HostEndpoint", "projectcalico.org/v3"],
+  ["projectcalcio.org/v3", "GlobalNetworkSet", "projectcalico.org/v3"],
+  ["crd.projectcalico/v1", "GlobalNetworkPolicy", "projectcalico.org/v3"],
+  ["networking.k8s/v1", "NetworkPolicy", "networking.k8s.io/v1"],
+  ["app/v1", "Deployment", "apps/v1"],
+] as const)(
+  "%s, a slip of the pen, is no reason to leave a %s out in silence",
+  (apiVersion, kind, wanted) => {
+    const { issues, ignored } = load(
+      `apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: {name: a}\nspec: {}\n`,
+    );
+    expect(issues[0]).toMatchObject({ code: "unsupported-api-version", hint: `write apiVersion: ${wanted}` });
+    expect(ignored).toBe(0);
+  },
+);
+
 test("one name in two groups is two kinds, and their objects do not clash", () => {
   const policy = (apiVersion: string): string =>
     `apiVersion: ${apiVersion}\nkind: NetworkPolicy\nmetadata: {name: p}\nspec: {}\n---\n`;
   const { objects, issues } = load(policy("networking.k8s.io/v1") + policy("projectcalico.org/v3"));
   expect(issues).toEqual([]);
   expect(objects.map(objectName)).toEqual(["NetworkPolicy default/p", "CalicoNetworkPolicy default/p"]);
+});
+
+describe("labels that a cluster stores in Calico's own annotation", () => {
+  const stored = (metadata: string, apiVersion = "crd.projectcalico.org/v1"): string =>
+    `apiVersion: ${apiVersion}\nkind: GlobalNetworkSet\nspec: {nets: [192.0.2.0/24]}\nmetadata:\n  name: a\n  labels: {feed: old, kept: x}\n  annotations: {projectcalico.org/metadata: '${metadata}'}\n`;
+
+  test("are the object's, before those beside it", () => {
+    const { objects, issues } = load(
+      stored('{"labels":{"feed":"bad","other":"z"},"creationTimestamp":null}'),
+    );
+    expect(issues).toEqual([]);
+    expect({ ...objects[0]?.labels }).toEqual({ feed: "bad", kept: "x", other: "z" });
+  });
+
+  test("need not be there", () => {
+    const { objects, issues } = load(stored('{"creationTimestamp":null}'));
+    expect(issues).toEqual([]);
+    expect({ ...objects[0]?.labels }).toEqual({ feed: "old", kept: "x" });
+  });
+
+  test("mean nothing in the API itself", () => {
+    const { objects } = load(stored('{"labels":{"feed":"bad"}}', "projectcalico.org/v3"));
+    expect({ ...objects[0]?.labels }).toEqual({ feed: "old", kept: "x" });
+  });
+
+  test.each(["{", "[]", "5"])("that cannot be read are told: %s", (metadata) => {
+    expect(load(stored(metadata)).issues).toMatchObject([
+      { code: "invalid-stored-metadata", severity: "error", position: { line: 7 } },
+    ]);
+  });
+
+  test("are checked as others are", () => {
+    expect(load(stored('{"labels":{"feed":"!"}}')).issues).toMatchObject([{ code: "invalid-label-value" }]);
+  });
 });
 
 test("of the two forms of Calico's API an object may have either, and not both", () => {

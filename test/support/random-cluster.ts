@@ -242,8 +242,8 @@ export function randomFlow(random: Random, world: World, clientPorts = true): Fl
 
 /** @param all - false for what clients can send and see answered: echo requests */
 function randomIcmpType(random: Random, family: 4 | 6, all: boolean): number {
-  const [echo, ...others] = family === 4 ? [8, 0, 3] : [128, 1, 135];
-  return all && random.chance(0.3) ? random.pick(others) : (echo ?? 0);
+  if (all && random.chance(0.3)) return random.pick(family === 4 ? [0, 3] : [1, 135]);
+  return family === 4 ? 8 : 128;
 }
 
 // ── Kubernetes policies ─────────────────────────────────────────────────────────────────────────────────────────
@@ -419,7 +419,7 @@ function randomEnd(random: Random): Pick<Endpoint, "profile" | "profiles"> {
   const side = (): "allow" | "deny" => random.pick(["allow", "deny"]);
   return {
     profile: { ingress: side(), egress: side() },
-    ...(random.chance(0.6) && { profiles: random.some(PROFILE_NAMES).map(profileId) }),
+    ...(random.chance(0.6) && { profiles: random.some([...PROFILE_NAMES, "nobodys"]).map(profileId) }),
   };
 }
 

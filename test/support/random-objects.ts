@@ -99,6 +99,7 @@ function pod(random: Random, index: number): Manifest {
     spec: {
       nodeName: random.pick(NODES),
       ...maybe(random, 0.5, "serviceAccountName", () => "bot"),
+      ...maybe(random, 0.15, "hostNetwork", () => true),
       containers: [{ name: "c", image: "i", ports }],
     },
   });

@@ -33,6 +33,7 @@ test("findings are the result: on stdout, as editors read them, with a count", a
     "1 warning",
   ]);
   expect((await lint(CLEAN)).out).toBe("nothing found");
+  expect((await lint("# nothing yet\n")).out).toBe("nothing found, for there are no objects");
 });
 
 test("issues of reading come first, then findings about what could be read", async () => {

@@ -24,7 +24,7 @@ export async function runLint(io: Io, options: LintOptions): Promise<number> {
   const errors = issues.filter(({ severity }) => severity === "error").length;
   const warnings = issues.length - errors;
   if (options.output) io.out(structured(options.output, { errors, warnings, issues }));
-  else tell(io, issues, { errors, warnings });
+  else tell(io, issues, { errors, warnings, isEmpty: loaded.objects.length === 0 });
   if (errors > 0 && !options.keepGoing) return 2;
   return options.strict && issues.length > 0 ? 1 : 0;
 }
@@ -32,14 +32,17 @@ export async function runLint(io: Io, options: LintOptions): Promise<number> {
 function tell(
   io: Io,
   issues: readonly Issue[],
-  { errors, warnings }: { readonly errors: number; readonly warnings: number },
+  told: { readonly errors: number; readonly warnings: number; readonly isEmpty: boolean },
 ): void {
   const paint = paintFor(io);
   for (const issue of issues)
     io.out((issue.severity === "error" ? paint.bad : paint.warn)(formatIssue(issue)));
+  const { errors, warnings, isEmpty } = told;
   const counts = [
     ...(errors > 0 ? [counted(errors, "error")] : []),
     ...(warnings > 0 ? [counted(warnings, "warning")] : []),
   ];
-  io.out(counts.length === 0 ? paint.good("nothing found") : counts.join(", "));
+  if (counts.length > 0) io.out(counts.join(", "));
+  // A wrong folder must not look like a good one.
+  else io.out(isEmpty ? paint.warn("nothing found, for there are no objects") : paint.good("nothing found"));
 }

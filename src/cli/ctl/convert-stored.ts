@@ -31,16 +31,16 @@ export function convertStored(
 ): Conversion {
   const unfolded = unfold(value);
   if (typeof unfolded === "string") return fail(unfolded);
-  const named = withName(unfolded, decoded);
+  const named = unfolded.isNamed ? unfolded.value : withName(unfolded.value, decoded);
   const { value: typed, notes } = withTypes(named, decoded);
   const name = RENAMED[kind] ?? kind;
   return { kind: "converted", value: { ...typed, apiVersion: API, kind: name }, notes };
 }
 
 /** Labels and annotations of the folded metadata win: the stored ones are for the storage. @returns why it cannot be read */
-function unfold(value: JsonObject): JsonObject | string {
+function unfold(value: JsonObject): { value: JsonObject; isNamed: boolean } | string {
   const folded = valueAt(value, ["metadata", "annotations", FOLDED]);
-  if (folded === undefined) return value;
+  if (folded === undefined) return { value, isNamed: false };
   const [document] = typeof folded === "string" ? parseDocuments("", folded).documents : [];
   const metadata = plain(document?.value);
   if (!isObject(metadata)) return `metadata.annotations: ${FOLDED} is no JSON object`;
@@ -51,8 +51,10 @@ function unfold(value: JsonObject): JsonObject | string {
     const outer = entryOf(merged, field);
     if (isObject(inner)) merged = withEntry(merged, field, { ...(isObject(outer) ? outer : {}), ...inner });
   }
+  // Since 3.30 the name that the API shows is folded in, and then it is that, `default.` or not.
   const name = textAt(metadata, "name");
-  return { ...value, metadata: name === "" ? merged : { ...merged, name } };
+  const isNamed = name !== "";
+  return { value: { ...value, metadata: isNamed ? { ...merged, name } : merged }, isNamed };
 }
 
 function withName(value: JsonObject, decoded: KubernetesObject | undefined): JsonObject {

@@ -33,6 +33,18 @@ spec: {order: 5, egress: [{action: Deny}]}`);
     expect(err).toContain("it names no types: written out as the API would, Egress; Felix takes");
   });
 
+  test.each(["default.deny", "deny"])(
+    "the name that the annotation holds is the policy's: %s",
+    async (name) => {
+      const { out } = await convert(`
+apiVersion: crd.projectcalico.org/v1
+kind: GlobalNetworkPolicy
+metadata: {name: default.deny, annotations: {projectcalico.org/metadata: '{"name":"${name}"}'}}
+spec: {tier: default, types: [Ingress]}`);
+      expect(load(out)).toMatchObject({ metadata: { name } });
+    },
+  );
+
   test("a policy of another tier keeps its name, as 3.32 does", async () => {
     const { out } = await convert(`
 apiVersion: crd.projectcalico.org/v1

@@ -129,8 +129,7 @@ function tellElsewhere(
 function tellBroken(io: Io, store: FolderStore): void {
   const paint = paintFor(io);
   for (const { issues } of store.broken) for (const line of issueLines(issues)) io.err(paint.bad(line));
-  if (store.broken.length > 0)
-    io.err(`${counted(store.broken.length, "file")} left out, for they are not YAML`);
+  if (store.broken.length > 0) io.err(`${counted(store.broken.length, "file")} left out: not YAML`);
 }
 
 /** What only means something in the cluster that gave it. */

@@ -159,7 +159,11 @@ function decodeServiceAccounts(
   const names: Reading<Alternatives<string>> = decodeAlternatives(fields.at("names"), decodeName, MAX_NAMES);
   const selector = decodeSelector(fields.at("selector"));
   if (names === BAD || selector === BAD) return BAD;
-  if (!names && !selector) return undefined;
+  if (!names && !selector) {
+    if (fields.hasUnknown(SERVICE_ACCOUNTS))
+      cursor.warn("wide-rule", "the API server ignores unknown fields, so this limits nothing");
+    return undefined;
+  }
   const value = { names: names?.items ?? [], ...(selector ? { selector } : {}) };
   return { value, isComplete: names?.isComplete ?? true };
 }

@@ -293,6 +293,10 @@ test("a misspelt field is told, and that the rule is wide without it", () => {
   const misspeltBeside =
     "{action: Allow, protocol: TCP, sorce: {nets: [10.0.0.0/8]}, destination: {ports: [80]}}";
   expect(decode(misspeltBeside).issues).toEqual(["unknown-field -.sorce", "wide-rule -"]);
+  expect(decode("{action: Allow, source: {serviceAccounts: {name: a}}}").issues).toEqual([
+    "unknown-field -.source.serviceAccounts.name",
+    "wide-rule -.source.serviceAccounts",
+  ]);
   const whole = "{action: Allow, comment: x, protocol: TCP, source: {}, destination: {}}";
   expect(decode(whole).issues).toEqual(["unknown-field -.comment"]);
 });

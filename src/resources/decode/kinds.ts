@@ -27,6 +27,7 @@ import {
   decodeBaselineAdminNetworkPolicy,
   decodeClusterNetworkPolicy,
 } from "../policy-api/decode-cluster-policy.ts";
+import { closestWord } from "./closest-word.ts";
 import type { ObjectInput } from "./metadata.ts";
 
 export interface Kind {
@@ -103,7 +104,17 @@ export function findKind(name: string, apiVersion: string): Kind | undefined {
   const namesakes = KINDS.get(name) ?? [];
   return (
     namesakes.find((one) => isVersionOf(one, apiVersion)) ??
-    namesakes.find(({ formerGroups }) => formerGroups.includes(groupOf(apiVersion)))
+    namesakes.find(({ formerGroups }) => formerGroups.includes(groupOf(apiVersion))) ??
+    namesakes.find(({ formerGroups }) => isSlipOf(formerGroups, apiVersion))
+  );
+}
+
+/** `projectcalico/v3`, `networking.k8s.oi/v1`, and a group without its version: to be told, and read all the same. */
+function isSlipOf(groups: readonly string[], apiVersion: string): boolean {
+  const [written = ""] = apiVersion.split("/");
+  return (
+    closestWord(written, groups) !== undefined ||
+    groups.some((group) => written !== "" && group.startsWith(`${written}.`))
   );
 }
 
@@ -124,16 +135,16 @@ export function groupOf(apiVersion: string): string {
   return slash < 0 ? "" : apiVersion.slice(0, slash);
 }
 
-/** With those of Calico's commercial editions, which are no slips of the pen. */
+/** With those of Calico's commercial editions and of its configuration files, which are no slips of the pen. */
 const CALICO: readonly string[] = words(`
   AlertException AuthenticationReview AuthorizationReview BFDConfiguration BGPConfiguration BGPFilter BGPPeer
-  BlockAffinity CalicoNodeStatus ClusterInformation DeepPacketInspection EgressGatewayPolicy ExternalNetwork
-  FelixConfiguration GlobalAlert GlobalAlertTemplate GlobalNetworkPolicy GlobalNetworkSet GlobalReport GlobalReportType
-  GlobalThreatFeed HostEndpoint IPAMBlock IPAMConfig IPAMConfiguration IPAMHandle IPPool IPReservation
-  KubeControllersConfiguration LicenseKey LiveMigration ManagedCluster NetworkPolicy NetworkSet Node PacketCapture
-  PolicyRecommendationScope PolicyRecommendationStatus Profile RemoteClusterConfiguration SecurityEventWebhook
-  StagedGlobalNetworkPolicy StagedKubernetesNetworkPolicy StagedNetworkPolicy Tier UISettings UISettingsGroup
-  WorkloadEndpoint`);
+  BlockAffinity CalicoAPIConfig CalicoNodeStatus ClusterInformation DeepPacketInspection EarlyNetworkConfiguration
+  EgressGatewayPolicy ExternalNetwork FelixConfiguration GlobalAlert GlobalAlertTemplate GlobalNetworkPolicy
+  GlobalNetworkSet GlobalReport GlobalReportType GlobalThreatFeed HostEndpoint IPAMBlock IPAMConfig IPAMConfiguration
+  IPAMHandle IPPool IPReservation KubeControllersConfiguration LicenseKey LiveMigration ManagedCluster Network
+  NetworkPolicy NetworkSet Node PacketCapture PolicyRecommendationScope PolicyRecommendationStatus Profile
+  RemoteClusterConfiguration SecurityEventWebhook StagedGlobalNetworkPolicy StagedKubernetesNetworkPolicy
+  StagedNetworkPolicy Tier UISettings UISettingsGroup WorkloadEndpoint`);
 
 /** All kinds of the versions that we know whole, so that a misspelt kind is told from one that does not bear on policy. */
 const SERVED: Readonly<Record<string, readonly string[]>> = {

@@ -4,6 +4,7 @@ import { type Labels, type ObjectHead, objectName } from "../object.ts";
 import { BAD, type Cursor, type Fields, fieldNames, orAbsent, orElse, type Reading } from "./cursor.ts";
 import { checkDnsLabel, checkDnsSubdomain, checkLabelKey, checkLabelValue, type TextRule } from "./names.ts";
 import type { Report } from "./report.ts";
+import { storedLabels } from "./stored-labels.ts";
 
 /** An object that has been opened, and what its decoder must know besides. */
 export interface ObjectInput {
@@ -50,10 +51,14 @@ export function decodeMetadata(input: ObjectInput, rules: MetadataRules): Metada
   metadata?.reportUnknown(METADATA_FIELDS);
   const name = metadata ? decodeName(metadata, written, rules.name ?? checkDnsSubdomain) : undefined;
   if (cursor.isAbsent) cursor.required("name or generateName is required");
-  const labels = metadata ? orElse(decodeLabels(metadata.at("labels")), makeLabels([])) : makeLabels([]);
+  const annotations = metadata ? orAbsent(metadata.at("annotations").fields()) : undefined;
+  for (const [, value] of annotations?.entries() ?? []) value.string();
+  const labels = makeLabels(
+    [metadata?.at("labels"), storedLabels(input.apiVersion, annotations)].flatMap((field) =>
+      Object.entries((field && orAbsent(decodeLabels(field))) ?? {}),
+    ),
+  );
   const owner = metadata ? decodeOwner(metadata.at("ownerReferences")) : undefined;
-  if (metadata)
-    for (const [, value] of orAbsent(metadata.at("annotations").fields())?.entries() ?? []) value.string();
   return {
     head: {
       apiVersion: input.apiVersion,

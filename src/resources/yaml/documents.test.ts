@@ -94,6 +94,16 @@ test("a quoted text that ends where its key begins is refused, with what to do",
   ]);
 });
 
+test.each(["name: {{ .Release.Name }}\n", "{{- if .Values.on }}\na: 1\n{{- end }}\n"])(
+  "a template is refused as one: %j",
+  (text) => {
+    expect(parseDocuments("a.yaml", text).issues[0]).toMatchObject({
+      code: "yaml-syntax",
+      hint: "a template: render it first, as with helm template",
+    });
+  },
+);
+
 test("aliases that multiply are refused before they are expanded", () => {
   const levels = Array.from(
     { length: 30 },

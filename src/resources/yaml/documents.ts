@@ -110,6 +110,8 @@ function describeError(error: unknown, text: string, source: DocumentSource): Is
       severity: "error",
       message: error.message,
       position: source.position(error.offset),
+      // `name: {{ .Release.Name }}` is a mapping whose key is one.
+      ...(error.code === "yaml-syntax" && isTemplate(text) && { hint: TEMPLATE_HINT }),
     };
   }
   if (!(error instanceof YAMLException)) throw error;
@@ -128,7 +130,7 @@ function describeError(error: unknown, text: string, source: DocumentSource): Is
       hint: "indent with spaces",
     };
   }
-  const hint = isTemplate(text) ? "a template: render it first, as with helm template" : HINTS[error.reason];
+  const hint = isTemplate(text) ? TEMPLATE_HINT : HINTS[error.reason];
   return {
     code: "yaml-syntax",
     severity: "error",
@@ -137,6 +139,8 @@ function describeError(error: unknown, text: string, source: DocumentSource): Is
     ...(hint === undefined ? {} : { hint }),
   };
 }
+
+const TEMPLATE_HINT = "a template: render it first, as with helm template";
 
 /** `{{ … }}` of Helm and its like, which is no YAML. */
 function isTemplate(text: string): boolean {

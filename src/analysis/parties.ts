@@ -94,6 +94,7 @@ function findPods(cluster: Cluster, name: string): readonly Pod[] {
   );
   const kind = kindAt < 0 ? undefined : WORKLOAD_KINDS[(parts[kindAt] ?? "").toLowerCase()];
   if (kindAt >= 0) parts.splice(kindAt, 1);
+  if (parts.length > 2) throw notFound(name, callable(cluster));
   const [first = "", second] = parts;
   const exact =
     kind === undefined
@@ -114,7 +115,7 @@ function findPods(cluster: Cluster, name: string): readonly Pod[] {
       (pod) => `${pod.namespace}/${pod.workload ? `${pod.workload.kind}/${pod.workload.name}` : pod.name}`,
     ),
   );
-  if (matches.length === 0 || parts.length > 2) throw notFound(name, callable(cluster));
+  if (matches.length === 0) throw notFound(name, callable(cluster));
   if (owners.size > 1) {
     throw new OpError(`${name} is ambiguous: ${[...owners].sort().join(", ")}`, {
       code: "not-found",
@@ -141,7 +142,7 @@ function callable(cluster: Cluster): string[] {
 const NAMES_SHOWN = 8;
 
 /** @param known - what there is, of which the nearest is offered */
-export function notFound(name: string, known: readonly string[]): OpError {
+export function notFound(name: string, known: readonly string[], what = "pods"): OpError {
   const sorted = [...known].sort();
   const near = nearest(name, sorted);
   const more = sorted.length - NAMES_SHOWN;
@@ -149,7 +150,7 @@ export function notFound(name: string, known: readonly string[]): OpError {
     near !== undefined
       ? `did you mean ${near}?`
       : sorted.length === 0
-        ? "the input has no pods"
+        ? `the input has no ${what}`
         : `there are ${sorted.slice(0, NAMES_SHOWN).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
   return new OpError(`nothing is called ${name}; ${hint}`, { code: "not-found", facts: { name } });
 }

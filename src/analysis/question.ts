@@ -117,6 +117,7 @@ function resolveService(
     throw notFound(
       question.to,
       [...cluster.objects].flatMap((o) => (o.kind === "Service" ? [`svc/${o.namespace}/${o.name}`] : [])),
+      "Services",
     );
   }
   const name = `${reference.namespace}/${reference.name}`;

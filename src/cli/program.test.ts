@@ -403,3 +403,16 @@ spec: {containers: [{name: c, image: i}]}
   expect(err).toContain("did you mean platform?");
   expect(exit).toBe(1);
 });
+
+test("what cannot be asked is refused, in the words of the question", async () => {
+  const input = ["a", "b"]
+    .map(
+      (name) =>
+        `apiVersion: v1\nkind: Pod\nmetadata: {name: ${name}}\nspec: {containers: [{name: c, image: i}]}\n`,
+    )
+    .join("---\n");
+  const ask = (...argv: string[]) => runCli(["explain", ...argv, "-f", "-"], { input });
+  expect((await ask("a", "b", "--protocol", "ICMP", "--port", "5")).err).toContain("ICMP has no ports");
+  expect((await ask("a", "svc/x", "--port", "5")).err).toContain("the input has no Services");
+  expect((await ask("default/a/zzz", "b", "--port", "5")).err).toContain("nothing is called default/a/zzz");
+});

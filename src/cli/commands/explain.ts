@@ -56,11 +56,13 @@ export async function runExplain(io: Io, from: string, to: string, options: Expl
       code: "input-invalid",
     });
   }
+  if (protocol === "ICMP" && options.port !== undefined)
+    throw new OpError("ICMP has no ports: leave --port out", { code: "input-invalid" });
   const question: Question = {
     from,
     to,
     protocol,
-    ...(options.port !== undefined && protocol !== "ICMP" && { port: parsePort(options.port) }),
+    ...(options.port !== undefined && { port: parsePort(options.port) }),
   };
   const loaded = await loadWithOptions(io, { ...options, spokenOf: [from, to] });
   const told: Told = {

@@ -9,7 +9,7 @@ import { decodeSelector } from "./decode-selector.ts";
 import type { CalicoEntity } from "./types.ts";
 
 const ENTITY: ReadonlySet<string> = fieldNames(`
-  namespaceSelector nets notNets notPorts notSelector ports selector serviceAccounts services`);
+  domains namespaceSelector nets notNets notPorts notSelector ports selector serviceAccounts services`);
 const SERVICE_ACCOUNTS: ReadonlySet<string> = fieldNames("names selector");
 const SERVICES: ReadonlySet<string> = fieldNames("name namespace");
 const NOT_BESIDE_SERVICES = [
@@ -50,6 +50,7 @@ export function decodeEntity(cursor: Cursor, place: EntityPlace): DecodedEntity 
   const ports = decodeAlternatives(fields.at("ports"), decodeCalicoPort, MAX_PORTS);
   const serviceAccounts = decodeServiceAccounts(fields.at("serviceAccounts"));
   const rest = decodePlainFields(fields, place);
+  if (!fields.at("domains").isAbsent) return refuseDomains(fields.at("domains"));
   if (nets === BAD || ports === BAD || serviceAccounts === BAD || rest === BAD) return BAD;
   if (!isServicesAlone(fields, place)) return BAD;
   const entity: CalicoEntity = {
@@ -62,6 +63,16 @@ export function decodeEntity(cursor: Cursor, place: EntityPlace): DecodedEntity 
   warnOfWidth(fields, entity);
   const lists = [nets, ports, serviceAccounts];
   return { entity, isComplete: lists.every((list) => list === undefined || list.isComplete) };
+}
+
+/** Addresses of names are learnt from DNS at run time, by Calico's commercial editions: without them a rule says too much. */
+function refuseDomains(cursor: Cursor): typeof BAD {
+  cursor.error(
+    "domains-not-evaluated",
+    "domain names are not evaluated: what allows by them allows nothing, what denies by them denies everything",
+    "name addresses in nets, or in a NetworkSet",
+  );
+  return BAD;
 }
 
 /** The API server drops what it does not know, and what is left says more than its author meant. */

@@ -300,3 +300,13 @@ test("a misspelt field is told, and that the rule is wide without it", () => {
   const whole = "{action: Allow, comment: x, protocol: TCP, source: {}, destination: {}}";
   expect(decode(whole).issues).toEqual(["unknown-field -.comment"]);
 });
+
+test.each([
+  ["Allow", []],
+  ["Deny", [{ action: "Deny", malformed: true }]],
+])("domain names are not evaluated: what %ss by them is never wider", (action, rules) => {
+  const decoded = decode(`{action: ${action}, destination: {domains: ["*.example.com"]}}`, "egress");
+  expect(decoded.rules).toMatchObject(rules);
+  expect(decoded.rules).toHaveLength(rules.length);
+  expect(decoded.issues).toEqual(["domains-not-evaluated -.destination.domains"]);
+});

@@ -8,20 +8,15 @@
  * ```
  */
 import { must } from "../base/errors.ts";
-import { type Family, formatIp, type Ip } from "../base/ip.ts";
+import { type Family, formatIp } from "../base/ip.ts";
 import type { PolicyGraph } from "../calc/graph.ts";
-import {
-  DIRECTIONS,
-  type DirectionProgram,
-  type EndpointState,
-  type GraphDelta,
-  type Program,
-} from "../calc/types.ts";
+import { DIRECTIONS, type DirectionProgram, type EndpointState, type GraphDelta } from "../calc/types.ts";
 import type { Direction, Endpoint } from "../policy/model.ts";
 import type { ServiceMapping } from "../policy/services.ts";
 import { baseChains, compilePolicy, compileProgram, passes, verdictOf } from "./compile-chains.ts";
 import type { DenyWith, SetNeed } from "./compile-rule.ts";
 import { HOST_SET_NEEDS, type HostStage, hostBaseChains } from "./host-chains.ts";
+import { hostStagesOf } from "./host-stages.ts";
 import { BASE, policyChain, programChain, selfSet, sourceSet } from "./names.ts";
 import { NodeSets } from "./node-sets.ts";
 import { ServiceChains } from "./service-chains.ts";
@@ -250,51 +245,18 @@ export class NodeRuleset {
     if (!this.#hostsChanged) return;
     this.#hostsChanged = false;
     const before = this.#hostStages;
-    const after = this.#wantedHostStages();
+    const after = hostStagesOf(this.#graph, this.#options.node);
     for (const { program, direction } of after) this.#acquireProgram(program, direction);
     for (const { program, direction } of before) this.#releaseProgram(program.key, direction);
     if (before.length === 0 && after.length > 0) for (const need of HOST_SET_NEEDS) this.#sets.acquire(need);
-    const chains = hostBaseChains(after, { ...this.#options, addresses: this.#nodeAddresses() });
+    const addresses = this.#graph.nodes.get(this.#options.node) ?? [];
+    const chains = hostBaseChains(after, { ...this.#options, addresses });
     for (const chain of chains) this.#editor.putChain(chain);
     const wanted = new Set(chains.map(({ name }) => name));
     for (const name of this.#hostChains) if (!wanted.has(name)) this.#editor.deleteChain(name);
     if (before.length > 0 && after.length === 0) for (const need of HOST_SET_NEEDS) this.#sets.release(need);
     this.#hostStages = after;
     this.#hostChains = [...wanted];
-  }
-
-  #wantedHostStages(): HostStage[] {
-    const { node } = this.#options;
-    const uplink = this.#hostPrograms(this.#graph.hosts.uplink(node, this.#nodeAddresses()));
-    const wildcard = this.#hostPrograms(this.#graph.hosts.wildcard(node));
-    const stages: HostStage[] = [];
-    if (uplink?.host) {
-      const { forward, untracked, preDnat } = uplink.host;
-      for (const direction of DIRECTIONS) {
-        stages.push(
-          { place: "untracked", direction, program: untracked[direction], link: "uplink" },
-          { place: "normal", direction, program: uplink[direction], link: "uplink" },
-          { place: "forward", direction, program: forward[direction], link: "uplink" },
-        );
-      }
-      stages.push({ place: "pre-dnat", direction: "ingress", program: preDnat, link: "uplink" });
-    }
-    if (wildcard?.host) {
-      const { forward, preDnat } = wildcard.host;
-      stages.push({ place: "pre-dnat", direction: "ingress", program: preDnat, link: "pods" });
-      for (const direction of DIRECTIONS)
-        stages.push({ place: "forward", direction, program: forward[direction], link: "pods" });
-    }
-    return stages;
-  }
-
-  #nodeAddresses(): readonly Ip[] {
-    return this.#graph.nodes.get(this.#options.node) ?? [];
-  }
-
-  #hostPrograms(host: Endpoint | undefined): Program | undefined {
-    const state = host && this.#graph.endpoints.get(host.id);
-    return state && this.#graph.programOf(state.labelClass.identity);
   }
 
   // ── programs and policies ─────────────────────────────────────────────────────────────────────────────────────
@@ -388,7 +350,8 @@ export class NodeRuleset {
       if (state) yield this.#graph.programOf(state.labelClass.identity)[direction];
     }
     // Asked anew: a program may be another object with the same key.
-    for (const stage of this.#wantedHostStages()) if (stage.direction === direction) yield stage.program;
+    for (const stage of hostStagesOf(this.#graph, this.#options.node))
+      if (stage.direction === direction) yield stage.program;
   }
 
   /** Whether a selector has network sets at all shapes the rules that use it. Cost: the needs of the policies in use. */

@@ -20,7 +20,7 @@ describe("a negated test in a rule", () => {
     const text = documents(pod("web", "env: prod"), pod("db"), global("{selector: \"env != 'test'\"}"));
     const [issue, ...more] = findings(text, "missing-label-matches");
     expect(more).toEqual([]);
-    expect(issue).toMatchObject({ object: "GlobalNetworkPolicy p", path: "spec.ingress[0].source.selector" });
+    expect(issue).toMatchObject({ object: "GlobalNetworkPolicy p", path: "spec.ingress[0].source" });
     expect(issue?.message).toContain("default/db has none");
     expect(issue?.hint).toContain("has(env) &&");
   });

@@ -26,7 +26,8 @@ export function* missingLabels({ selectorUses }: LintView): Iterable<Issue> {
     if (!CALICO.has(kindOf(policy))) continue;
     if (!answers.has(selector)) answers.set(selector, memberWithout(selector));
     const answer = answers.get(selector);
-    const path = `${rule.rule.origin.path}.${side}.selector`;
+    // The selector may come from a selector, a negation or both.
+    const path = `${rule.rule.origin.path}.${side}`;
     // Of a rule that names a Service there may be several in the model.
     if (!answer || told.has(`${policy.policy.id} ${path}`)) continue;
     told.add(`${policy.policy.id} ${path}`);

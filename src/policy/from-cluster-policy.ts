@@ -8,12 +8,7 @@ import { unreachable } from "../base/errors.ts";
 import { matchesLabels } from "../resources/labels.ts";
 import type { LabelSelector } from "../resources/networking/types.ts";
 import { objectName } from "../resources/object.ts";
-import type {
-  ClusterPolicy,
-  ClusterPolicyPeer,
-  ClusterPolicyPort,
-  ClusterPolicyRule,
-} from "../resources/policy-api/types.ts";
+import type { ClusterPolicy, ClusterPolicyPeer, ClusterPolicyRule } from "../resources/policy-api/types.ts";
 import { fromLabelSelector, PODS } from "./from-network-policy.ts";
 import {
   type Action,
@@ -23,11 +18,10 @@ import {
   type EntityMatch,
   type Origin,
   type Policy,
-  type PortMatch,
   type Rule,
 } from "./model.ts";
 import { ALL, allOf, type Selector } from "./selector.ts";
-import { hostCidrs, malformedRule, parseCidrs, type TranslationFacts } from "./translation.ts";
+import { groupPorts, hostCidrs, malformedRule, parseCidrs, type TranslationFacts } from "./translation.ts";
 
 const ACTION: Readonly<Record<ClusterPolicyRule["action"], Action>> = {
   Accept: "allow",
@@ -81,7 +75,7 @@ interface Reading {
 function translateRule(rule: ClusterPolicyRule, reading: Reading): Rule[] {
   const origin: Origin = { ...reading.origin, path: rule.path };
   if (rule.malformed) return [malformedRule(origin)];
-  const groups = groupPorts(rule.protocols, reading.origin);
+  const groups = groupPorts(reading.origin, rule.protocols);
   return rule.peers.flatMap((peer) => {
     const match = peerMatch(peer, reading.facts);
     return groups.map(({ protocol, ports }): Rule => {
@@ -115,39 +109,5 @@ function peerMatch(peer: ClusterPolicyPeer, facts: TranslationFacts): EntityMatc
       };
     default:
       return unreachable(peer);
-  }
-}
-
-interface PortGroup {
-  readonly protocol?: number;
-  readonly ports?: readonly PortMatch[];
-}
-
-/** One group a protocol, and one for names, which mean a port of any protocol. */
-function groupPorts(protocols: ClusterPolicyRule["protocols"], origin: Origin): PortGroup[] {
-  if (protocols === "any") return [{}];
-  const groups = new Map<number | undefined, PortMatch[] | "all">();
-  for (const entry of protocols) {
-    const group = groups.get(entry.protocol) ?? [];
-    const match = portMatch(entry, origin);
-    groups.set(entry.protocol, match === "all" || group === "all" ? "all" : [...group, match]);
-  }
-  return [...groups].map(([protocol, ports]) => ({
-    ...(protocol !== undefined && { protocol }),
-    ...(ports !== "all" && { ports }),
-  }));
-}
-
-function portMatch({ path, port }: ClusterPolicyPort, origin: Origin): PortMatch | "all" {
-  const at = { ...origin, path };
-  switch (port.kind) {
-    case "all":
-      return "all";
-    case "range":
-      return { kind: "range", first: port.first, last: port.last, origin: at };
-    case "named":
-      return { kind: "named", name: port.name, origin: at };
-    default:
-      return unreachable(port);
   }
 }

@@ -10,7 +10,6 @@ import type {
   LabelSelector,
   NetworkPolicy,
   NetworkPolicyPeer,
-  NetworkPolicyPort,
   NetworkPolicyRule,
 } from "../resources/networking/types.ts";
 import { objectName } from "../resources/object.ts";
@@ -20,12 +19,11 @@ import {
   type EntityMatch,
   type Origin,
   type Policy,
-  type PortMatch,
   PROTOCOL,
   type Rule,
 } from "./model.ts";
 import { allOf, type LabelScope, type Selector } from "./selector.ts";
-import { parseCidrs } from "./translation.ts";
+import { groupPorts, parseCidrs } from "./translation.ts";
 
 /** Calico's order for Kubernetes policies, so that ordered policies can stand before and behind them. */
 const KUBERNETES_POLICY_ORDER = 1_000;
@@ -65,39 +63,6 @@ function translatePeer(namespace: string, peer: NetworkPolicyPeer): EntityMatch 
   return { selector: allOf([PODS, namespaces, ...pods]) };
 }
 
-function translatePort(origin: Origin, port: NetworkPolicyPort): PortMatch | "all" {
-  const at = { ...origin, path: port.path };
-  switch (port.port.kind) {
-    case "all":
-      return "all";
-    case "range":
-      return { kind: "range", first: port.port.first, last: port.port.last, origin: at };
-    case "named":
-      return { kind: "named", name: port.port.name, origin: at };
-  }
-}
-
-interface PortGroup {
-  readonly protocol?: number;
-  readonly ports?: readonly PortMatch[];
-}
-
-/** One group a protocol: a rule of the model has one protocol. */
-function groupPorts(origin: Origin, ports: NetworkPolicyRule["ports"]): PortGroup[] {
-  if (ports === "any") return [{}];
-  const groups = new Map<number, PortMatch[] | "all">();
-  for (const port of ports) {
-    const protocol = PROTOCOL[port.protocol];
-    const match = translatePort(origin, port);
-    const group = groups.get(protocol) ?? [];
-    if (match === "all" || group === "all") groups.set(protocol, "all");
-    else groups.set(protocol, [...group, match]);
-  }
-  return [...groups].map(([protocol, matches]) =>
-    matches === "all" ? { protocol } : { protocol, ports: matches },
-  );
-}
-
 function translateRule(
   policy: NetworkPolicy,
   origin: Origin,
@@ -108,7 +73,12 @@ function translateRule(
     rule.peers === "any"
       ? [{ match: ANY_ENTITY, path: rule.path }]
       : rule.peers.map((peer) => ({ match: translatePeer(policy.namespace, peer), path: peer.path }));
-  const groups = groupPorts(origin, rule.ports);
+  const groups = groupPorts(
+    origin,
+    rule.ports === "any"
+      ? "any"
+      : rule.ports.map(({ path, protocol, port }) => ({ path, protocol: PROTOCOL[protocol], port })),
+  );
   return peers.flatMap((peer) =>
     groups.map((group): Rule => {
       const ports = group.ports ? { ports: group.ports } : {};

@@ -1,7 +1,7 @@
 /** @module What translations of policies share: the facts of the cluster that some rules name, and small helpers. */
 import { type Cidr, hostCidr, type Ip, parseCidr } from "../base/ip.ts";
 import type { Labels } from "../resources/object.ts";
-import type { Match, Origin, Rule } from "./model.ts";
+import type { Match, Origin, PortMatch, Rule } from "./model.ts";
 
 /** An address and port behind a Service, ready or not. */
 export interface ServiceBackend {
@@ -46,4 +46,36 @@ export function malformedRule(origin: Origin): Rule {
     origin,
     remark: "a rule that cannot be read denies everything",
   };
+}
+
+/** Ports of one protocol. Without ports: all of them; without a protocol too: any packet. */
+export interface PortGroup {
+  readonly protocol?: number;
+  readonly ports?: readonly PortMatch[];
+}
+
+/** One entry of an API's list of ports. */
+export interface PortEntry {
+  readonly path: string;
+  /** IANA protocol number; undefined for a name, which means a port of any protocol. */
+  readonly protocol?: number;
+  readonly port:
+    | { readonly kind: "all" }
+    | { readonly kind: "range"; readonly first: number; readonly last: number }
+    | { readonly kind: "named"; readonly name: string };
+}
+
+/** One group a protocol, since a rule of the model has one: an entry for all ports swallows the others. */
+export function groupPorts(origin: Origin, entries: "any" | readonly PortEntry[]): PortGroup[] {
+  if (entries === "any") return [{}];
+  const groups = new Map<number | undefined, PortMatch[] | "all">();
+  for (const { path, protocol, port } of entries) {
+    const group = groups.get(protocol) ?? [];
+    if (port.kind === "all" || group === "all") groups.set(protocol, "all");
+    else groups.set(protocol, [...group, { ...port, origin: { ...origin, path } }]);
+  }
+  return [...groups].map(([protocol, ports]) => ({
+    ...(protocol !== undefined && { protocol }),
+    ...(ports !== "all" && { ports }),
+  }));
 }

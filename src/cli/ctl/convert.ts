@@ -18,6 +18,7 @@ import { type JsonObject, textAt, withValueAt } from "./json.ts";
 import { errorsOf, type ManifestObject, refText } from "./manifest.ts";
 import { documentYaml } from "./render-yaml.ts";
 import { type ResourceOptions, readManifests } from "./resources.ts";
+import { CLUSTER_METADATA } from "./store.ts";
 
 export interface ConvertOptions extends ResourceOptions {
   readonly output: "json" | "yaml";
@@ -130,22 +131,12 @@ function conversionOf(
   }
 }
 
-const GIVEN_BY_CLUSTER = [
-  "uid",
-  "resourceVersion",
-  "generation",
-  "creationTimestamp",
-  "deletionTimestamp",
-  "deletionGracePeriodSeconds",
-  "selfLink",
-  "managedFields",
-];
 const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration";
 
 /** What another cluster gave, and what kubectl remembers of the older form, has no place in the new one. */
 function cleaned(value: JsonObject): JsonObject {
   let result = value;
-  for (const field of GIVEN_BY_CLUSTER) result = withValueAt(result, ["metadata", field], undefined);
+  for (const field of CLUSTER_METADATA) result = withValueAt(result, ["metadata", field], undefined);
   result = withValueAt(result, ["metadata", "annotations", LAST_APPLIED], undefined);
   for (const field of ["annotations", "labels"]) {
     const entries = textAt(result, "metadata", field);

@@ -9,7 +9,7 @@ import { type CtlKind, KINDS, kindsOfWord } from "./kinds.ts";
 import { issueLines, type ObjectRef, refKey, refText } from "./manifest.ts";
 import { parseOutput, printObjects } from "./print.ts";
 import { type ResourceOptions, readResources } from "./resources.ts";
-import type { StoredObject } from "./store.ts";
+import { CLUSTER_METADATA, type StoredObject } from "./store.ts";
 import { viewsOf } from "./views.ts";
 import { refsOf, type StoreOptions } from "./write.ts";
 
@@ -131,18 +131,6 @@ function tellBroken(io: Io, store: FolderStore): void {
   for (const { issues } of store.broken) for (const line of issueLines(issues)) io.err(paint.bad(line));
   if (store.broken.length > 0) io.err(`${counted(store.broken.length, "file")} left out: not YAML`);
 }
-
-/** What only means something in the cluster that gave it. */
-const CLUSTER_METADATA = [
-  "uid",
-  "resourceVersion",
-  "generation",
-  "creationTimestamp",
-  "deletionTimestamp",
-  "deletionGracePeriodSeconds",
-  "selfLink",
-  "managedFields",
-];
 
 /** @param isNamed - as calicoctl has it, what is exported by name may be applied to another namespace */
 function exported(object: StoredObject, isNamed: boolean): StoredObject {

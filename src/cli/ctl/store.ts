@@ -37,3 +37,15 @@ export type Written =
   | { readonly kind: "written"; readonly stored: StoredObject }
   /** Nothing was written. */
   | { readonly kind: "invalid"; readonly issues: readonly Issue[] };
+
+/** Fields of `metadata` that only mean something in the cluster that gave them. */
+export const CLUSTER_METADATA: readonly string[] = [
+  "uid",
+  "resourceVersion",
+  "generation",
+  "creationTimestamp",
+  "deletionTimestamp",
+  "deletionGracePeriodSeconds",
+  "selfLink",
+  "managedFields",
+];

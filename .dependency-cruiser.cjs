@@ -10,7 +10,14 @@ const MAY_IMPORT = {
   judges: ["base", "resources", "policy", "calc", "analysis", "nft", "network"],
   linux: ["base", "nft", "network"],
   lab: ["base", "resources", "policy", "calc", "analysis", "nft", "network", "judges", "linux"],
-  cli: ["base", "resources", "policy", "calc", "analysis", "nft", "network", "judges", "linux", "lab"],
+  store: ["base"],
+  client: ["base", "resources"],
+  apiserver: ["base", "resources", "store", "client"],
+  controllers: ["base", "resources", "client", "network"],
+  kubelet: ["base", "resources", "client", "network", "nft", "linux"],
+  agent: ["base", "resources", "policy", "calc", "analysis", "nft", "network", "linux", "client"],
+  cluster: ["base", "resources", "policy", "calc", "analysis", "nft", "network", "judges", "linux", "lab", "store", "client", "apiserver", "controllers", "kubelet", "agent"],
+  cli: ["base", "resources", "policy", "calc", "analysis", "nft", "network", "judges", "linux", "lab", "store", "client", "apiserver", "controllers", "kubelet", "agent", "cluster"],
 };
 const PURE = ["base", "resources", "policy", "calc", "analysis", "nft", "network", "judges"];
 const TEST = "\\.(test|prop)\\.ts$";

@@ -55,15 +55,12 @@ export class GraphFeed {
   /** Cost: O(objects and pods) comparisons, and the graph's work for what changed. */
   follow(state: ClusterState): void {
     this.#tellNodes(state);
-    for (const name of this.#told.keys()) if (!state.objects.has(name)) this.#tellGone(name);
+    for (const name of this.#told.keys()) if (!state.objects.has(name)) this.tellGone(name);
     const changed = [...state.objects].filter(([name, object]) => this.#told.get(name) !== object);
-    for (const [name, object] of changed) {
-      this.#told.set(name, object);
-      this.#tell(object);
-    }
+    for (const [name, object] of changed) this.tell(name, object);
     this.#assumeNamespaces(state);
     this.#tellEndpoints(state);
-    this.#tellDependent(state);
+    this.tellDependent(state);
   }
 
   #assumeNamespaces({ objects, workloads }: ClusterState): void {
@@ -85,7 +82,9 @@ export class GraphFeed {
     }
   }
 
-  #tell(object: KubernetesObject): void {
+  /** An object that is new or has changed. Endpoints are told by others: they are what several objects say together. */
+  tell(name: string, object: KubernetesObject): void {
+    this.#told.set(name, object);
     switch (object.kind) {
       case "Namespace":
         this.#graph.setNamespace(object.name, object.labels);
@@ -123,7 +122,7 @@ export class GraphFeed {
   }
 
   /** Cost: what policies ask about, and a translation of those that are told something else now. */
-  #tellDependent(state: ClusterState): void {
+  tellDependent(state: ClusterState): void {
     if (this.#dependent.size === 0) return;
     this.#facts.follow(state);
     for (const [name, answered] of this.#dependent) {
@@ -137,7 +136,8 @@ export class GraphFeed {
     }
   }
 
-  #tellGone(name: string): void {
+  /** An object that is not there any more. */
+  tellGone(name: string): void {
     const object = this.#told.get(name);
     this.#told.delete(name);
     if (!object) return;
@@ -173,9 +173,7 @@ export class GraphFeed {
       const endpoint = endpointFromPod(pod, { node: place?.node ?? "", addresses });
       if (!endpoint) continue;
       const workload = state.workloads.get(id);
-      // Profiles of pods are implied and allow, unless somebody wrote one of their name.
-      const profiled =
-        profiles.size === 0 ? endpoint : { ...endpoint, ...profileEnd(podProfiles(endpoint), profiles) };
+      const profiled = withProfiles(endpoint, profiles);
       endpoints.set(id, workload ? fromWorkloadEndpoint(profiled, workload, profiles) : profiled);
     }
     for (const id of this.#graph.endpoints.keys()) if (!endpoints.has(id)) this.#graph.setEndpoint(id, null);
@@ -184,6 +182,11 @@ export class GraphFeed {
       if (!known || !sameEndpoint(known, endpoint)) this.#graph.setEndpoint(id, endpoint);
     }
   }
+}
+
+/** Profiles of pods are implied and allow, unless somebody wrote one of their name. */
+export function withProfiles(endpoint: Endpoint, profiles: ReadonlyMap<string, Profile>): Endpoint {
+  return profiles.size === 0 ? endpoint : { ...endpoint, ...profileEnd(podProfiles(endpoint), profiles) };
 }
 
 function isBuiltIn(tier: string): boolean {
@@ -210,13 +213,13 @@ export function translatePolicy(object: KubernetesObject, facts: TranslationFact
   }
 }
 
-function profilesOf(objects: Iterable<KubernetesObject>): Map<string, Profile> {
+export function profilesOf(objects: Iterable<KubernetesObject>): Map<string, Profile> {
   const profiles = new Map<string, Profile>();
   for (const object of objects) if (object.kind === "Profile") profiles.set(object.name, object);
   return profiles;
 }
 
-function hostEndpointsOf(
+export function hostEndpointsOf(
   objects: Iterable<KubernetesObject>,
   profiles: ReadonlyMap<string, Profile>,
 ): Endpoint[] {
@@ -226,7 +229,7 @@ function hostEndpointsOf(
   return endpoints;
 }
 
-function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
+export function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
   const plain = (endpoint: Endpoint): string =>
     JSON.stringify({
       ...endpoint,

@@ -16,6 +16,10 @@ export type FailureCode =
   | "netns-gone"
   | "address-space-full"
   | "judges-disagree"
+  | "api-unreachable"
+  | "api-refused"
+  | "cluster-exists"
+  | "cluster-missing"
   | "interrupted";
 
 export interface FailurePolicy {
@@ -40,6 +44,10 @@ export const FAILURES: Readonly<Record<FailureCode, FailurePolicy>> = {
   "netns-gone": { exit: 5, retryable: false },
   "address-space-full": { exit: 5, retryable: false },
   "judges-disagree": { exit: 6, retryable: false },
+  "api-unreachable": { exit: 7, retryable: true },
+  "api-refused": { exit: 7, retryable: false },
+  "cluster-exists": { exit: 2, retryable: false },
+  "cluster-missing": { exit: 2, retryable: false },
   interrupted: { exit: 130, retryable: true },
 };
 

@@ -14,7 +14,33 @@ export const ECONNREFUSED = 111;
 export const EINPROGRESS = 115;
 
 // linux/sched.h
+export const CLONE_FS = 0x200;
+export const CLONE_NEWNS = 0x2_0000;
+export const CLONE_NEWUTS = 0x400_0000;
+export const CLONE_NEWIPC = 0x800_0000;
+export const CLONE_NEWPID = 0x2000_0000;
 export const CLONE_NEWNET = 0x4000_0000;
+
+// linux/mount.h
+export const MS_RDONLY = 1;
+export const MS_NOSUID = 2;
+export const MS_NODEV = 4;
+export const MS_NOEXEC = 8;
+export const MS_REMOUNT = 32;
+export const MS_BIND = 4096;
+export const MS_REC = 16384;
+export const MS_PRIVATE = 0x4_0000;
+export const MNT_DETACH = 2;
+export const AT_FDCWD = -100;
+export const AT_RECURSIVE = 0x8000;
+export const MOUNT_ATTR_RDONLY = 1;
+/** The same number on every architecture, as for all system calls since 2019. */
+export const SYS_MOUNT_SETATTR = 442;
+
+// asm-generic/ioctls.h
+export const TIOCSWINSZ = 0x5414;
+export const TIOCSPTLCK = 0x4004_5431;
+export const TIOCGPTPEER = 0x5441;
 
 // linux/socket.h, asm-generic/socket.h
 export const AF_INET = 2;
@@ -67,6 +93,7 @@ export const F_GETFL = 3;
 export const F_SETFL = 4;
 export const FD_CLOEXEC = 1;
 export const O_NONBLOCK = 0o4000;
+export const O_CLOEXEC = 0o2000000;
 
 // asm-generic/resource.h
 export const RLIMIT_NOFILE = 7;

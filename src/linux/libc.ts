@@ -48,6 +48,32 @@ export interface Libc {
   prlimit(pid: number, resource: number, limit: BigUint64Array | null, old: BigUint64Array | null): number;
   fcntl(fd: number, command: number, argument: number): number;
   execvp(file: string, argv: readonly (string | null)[]): number;
+  ioctl(fd: number, request: number, argument: Uint8Array | null): number;
+  /** For requests whose argument is a number. */
+  ioctlNumber(fd: number, request: number, argument: number): number;
+  pipe2(ends: Int32Array, flags: number): number;
+  mount(
+    source: string,
+    target: string,
+    type: string | null,
+    flags: number,
+    options: string | null,
+  ): number;
+  umount2(target: string, flags: number): number;
+  pivot_root(root: string, old: string): number;
+  chroot(path: string): number;
+  chdir(path: string): number;
+  fchdir(fd: number): number;
+  sethostname(name: string, length: number): number;
+  /** For mount_setattr, which only new C libraries know by name. */
+  syscall(
+    number: number,
+    fd: number,
+    path: string,
+    flags: number,
+    attributes: Uint8Array,
+    size: number,
+  ): number;
 }
 
 const SIGNATURES: Readonly<Record<keyof Libc, string>> = {
@@ -74,6 +100,19 @@ const SIGNATURES: Readonly<Record<keyof Libc, string>> = {
   prlimit: "int prlimit(int pid, int resource, uint64_t *limit, uint64_t *old)",
   fcntl: "int fcntl(int fd, int command, long argument)",
   execvp: "int execvp(const char *file, const char **argv)",
+  ioctl: "int ioctl(int fd, unsigned long request, uint8_t *argument)",
+  ioctlNumber: "int ioctl(int fd, unsigned long request, long argument)",
+  pipe2: "int pipe2(int *ends, int flags)",
+  mount:
+    "int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *options)",
+  umount2: "int umount2(const char *target, int flags)",
+  pivot_root: "int pivot_root(const char *root, const char *old)",
+  chroot: "int chroot(const char *path)",
+  chdir: "int chdir(const char *path)",
+  fchdir: "int fchdir(int fd)",
+  sethostname: "int sethostname(const char *name, long length)",
+  syscall:
+    "long syscall(long number, long fd, const char *path, long flags, const uint8_t *attributes, long size)",
 };
 
 let loaded: { readonly koffi: Koffi; readonly libc: Libc } | undefined;
@@ -90,7 +129,7 @@ function load(): { readonly koffi: Koffi; readonly libc: Libc } {
     const library = koffi.load(null);
     const libc: Record<string, unknown> = {};
     for (const [name, signature] of Object.entries(SIGNATURES)) libc[name] = library.func(signature);
-    // fcntl and open are variadic in C; on the platforms we run on, their integer arguments are passed the same way.
+    // fcntl, ioctl and syscall are variadic in C; on the platforms we run on, their integer arguments are passed the same way.
     loaded = { koffi, libc: libc as unknown as Libc };
     return loaded;
   } catch (cause) {

@@ -1,0 +1,77 @@
+/** @module CustomResourceDefinitions: the resources that they define. */
+import { arrayAt, at, isObject, stringAt } from "./json.ts";
+import { column, define, SCALE, STATUS_VERBS } from "./resources/define.ts";
+import type { Column, Draft, ServedResource } from "./served.ts";
+import { AGE_COLUMN, age } from "./tables.ts";
+
+/** One resource for each version that is served. */
+export function resourcesOf(definition: Readonly<Draft>): readonly ServedResource[] {
+  const group = stringAt(definition, "spec", "group") ?? "";
+  const names = at(definition, "spec", "names");
+  const kind = stringAt(names, "kind") ?? "";
+  const plural = stringAt(names, "plural") ?? "";
+  return arrayAt(definition, "spec", "versions").flatMap((version): ServedResource[] => {
+    if (at(version, "served") !== true) return [];
+    const hasStatus = at(version, "subresources", "status") !== undefined;
+    const resource = define({
+      group,
+      version: stringAt(version, "name") ?? "",
+      kind,
+      plural,
+      ...(stringAt(definition, "spec", "scope") === "Cluster" && { cluster: true as const }),
+      short: arrayAt(names, "shortNames").map(String),
+      categories: arrayAt(names, "categories").map(String),
+      subresources: [
+        ...(hasStatus ? [{ name: "status", kind, verbs: STATUS_VERBS }] : []),
+        ...(at(version, "subresources", "scale") === undefined ? [] : [SCALE]),
+      ],
+      strategy: { hasStatus, hasGeneration: true },
+      schemaless: true,
+    });
+    const singular = stringAt(names, "singular");
+    return [
+      {
+        ...resource,
+        ...(singular && { singular }),
+        columns: columnsOf(arrayAt(version, "additionalPrinterColumns")),
+        ...(isObject(at(version, "schema", "openAPIV3Schema")) && {
+          openApiSchema: at(version, "schema", "openAPIV3Schema") as object,
+        }),
+      },
+    ];
+  });
+}
+
+function columnsOf(columns: readonly unknown[]): Column[] {
+  if (columns.length === 0) return [];
+  const own = columns.map((one) => {
+    const read = simplePath(stringAt(one, "jsonPath") ?? "");
+    const isDate = stringAt(one, "type") === "date";
+    return column(
+      stringAt(one, "name") ?? "",
+      (object, { now }) => {
+        const value = read(object);
+        if (value === undefined || value === null) return isDate ? "<unknown>" : "";
+        if (isDate) return age(value, now);
+        return typeof value === "object" ? JSON.stringify(value) : String(value);
+      },
+      at(one, "priority") ? { wide: true } : {},
+    );
+  });
+  return own.some(({ name }) => name.toLowerCase() === "age") ? own : [...own, AGE_COLUMN];
+}
+
+/** The JSONPaths that columns use: `.spec.a`, `.spec['a.b']`, `.status.list[0].b`. */
+function simplePath(path: string): (object: unknown) => unknown {
+  const steps = [...path.matchAll(/\.([^.[\]]+)|\['([^']+)'\]|\[(\d+)\]/g)].map(
+    ([, dotted, quoted, index]) => dotted ?? quoted ?? Number(index),
+  );
+  return (object) => {
+    let here = object;
+    for (const step of steps) {
+      if (typeof step === "number") here = Array.isArray(here) ? here[step] : undefined;
+      else here = isObject(here) ? here[step.replaceAll("\\", "")] : undefined;
+    }
+    return here;
+  };
+}

@@ -1,0 +1,187 @@
+/** @module JSON patch (RFC 6902): a list of operations, of which all or none apply. */
+import { isJsonObject, type JsonObject, jsonEqual, setKey } from "./json-value.ts";
+import { goKindOf, PatchError } from "./patch-error.ts";
+
+type Pointer = readonly string[];
+
+/**
+ * Applies the operations one after the other.
+ *
+ * @throws PatchError `malformed` when it is no list of operations, `inapplicable` when a path leads nowhere or a `test` fails
+ */
+export function applyJsonPatch(target: unknown, operations: unknown): unknown {
+  if (!Array.isArray(operations)) {
+    throw new PatchError(
+      "malformed",
+      `json: cannot unmarshal ${goKindOf(operations)} into Go value of type jsonpatch.Patch`,
+    );
+  }
+  return operations.reduce((document: unknown, operation: unknown) => {
+    if (isJsonObject(operation)) return applyOperation(document, operation);
+    throw new PatchError(
+      "malformed",
+      `json: cannot unmarshal ${goKindOf(operation)} into Go value of type jsonpatch.Operation`,
+    );
+  }, target);
+}
+
+function applyOperation(document: unknown, operation: JsonObject): unknown {
+  const name = operation["op"];
+  switch (name) {
+    case "add":
+      return write(document, pointerOf(operation, "path"), operandOf(operation), { name, replaces: false });
+    case "replace":
+      return write(document, pointerOf(operation, "path"), operandOf(operation), { name, replaces: true });
+    case "remove":
+      return remove(document, pointerOf(operation, "path"), name);
+    case "copy": {
+      const value = read(document, pointerOf(operation, "from"), name);
+      return write(document, pointerOf(operation, "path"), value, { name, replaces: false });
+    }
+    case "move": {
+      const from = pointerOf(operation, "from");
+      const path = pointerOf(operation, "path");
+      if (from.length < path.length && from.every((key, index) => key === path[index])) {
+        throw doesNotApply(name, path, "a value cannot be moved into itself");
+      }
+      const value = read(document, from, name);
+      return write(remove(document, from, name), path, value, { name, replaces: false });
+    }
+    case "test":
+      return test(document, pointerOf(operation, "path"), operation["value"] ?? null);
+    default:
+      throw new PatchError("malformed", `Unexpected kind: ${typeof name === "string" ? name : "unknown"}`);
+  }
+}
+
+function test(document: unknown, path: Pointer, expected: unknown): unknown {
+  let found: unknown;
+  try {
+    found = read(document, path, "test");
+  } catch (error) {
+    // Testing for null is how a patch asserts that a key is not there.
+    if (!(error instanceof PatchError) || expected !== null) throw error;
+    found = null;
+  }
+  if (jsonEqual(found, expected)) return document;
+  throw new PatchError("inapplicable", `testing value ${textOf(path)} failed: test failed`);
+}
+
+function operandOf(operation: JsonObject): unknown {
+  if (Object.hasOwn(operation, "value")) return operation["value"];
+  throw new PatchError("malformed", `${String(operation["op"])} operation has no value`);
+}
+
+function pointerOf(operation: JsonObject, member: "path" | "from"): Pointer {
+  const text = operation[member];
+  if (typeof text !== "string") {
+    throw new PatchError("malformed", `${String(operation["op"])} operation has no ${member}`);
+  }
+  if (text === "") return [];
+  if (!text.startsWith("/")) {
+    throw new PatchError("malformed", `${member} "${text}" of the operation does not start with a slash`);
+  }
+  return text
+    .slice(1)
+    .split("/")
+    .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
+}
+
+function textOf(path: Pointer): string {
+  return path.map((part) => `/${part.replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
+}
+
+function doesNotApply(operation: string, path: Pointer, why: string): PatchError {
+  return new PatchError("inapplicable", `${operation} operation does not apply: ${why}: ${textOf(path)}`);
+}
+
+function missing(operation: string, path: Pointer): PatchError {
+  return new PatchError(
+    "inapplicable",
+    `${operation} operation does not apply: doc is missing path: ${textOf(path)}: missing value`,
+  );
+}
+
+/** The index that a part of a pointer names, where an item may stand at 0 … `last`. */
+function indexOf(
+  part: string,
+  last: number,
+  at: { readonly operation: string; readonly path: Pointer },
+): number {
+  if (!/^(0|[1-9]\d*)$/.test(part)) {
+    throw doesNotApply(at.operation, at.path, `"${part}" is no index of an array`);
+  }
+  const index = Number(part);
+  if (index > last) throw doesNotApply(at.operation, at.path, `index ${part} is out of bounds`);
+  return index;
+}
+
+function read(document: unknown, path: Pointer, operation: string): unknown {
+  return path.reduce((value: unknown, part) => {
+    if (Array.isArray(value)) return value[indexOf(part, value.length - 1, { operation, path })];
+    if (isJsonObject(value) && Object.hasOwn(value, part)) return value[part];
+    throw missing(operation, path);
+  }, document);
+}
+
+/** The document with `change` made to the container that the last part of the path names something in. */
+function changeAt(
+  document: unknown,
+  path: Pointer,
+  operation: string,
+  change: (container: unknown[] | Record<string, unknown>, last: string) => void,
+): unknown {
+  const descend = (value: unknown, depth: number): unknown => {
+    const part = path[depth] ?? "";
+    const isLast = depth === path.length - 1;
+    if (Array.isArray(value)) {
+      const copy: unknown[] = [...value];
+      if (isLast) change(copy, part);
+      else {
+        const index = indexOf(part, copy.length - 1, { operation, path });
+        copy[index] = descend(copy[index], depth + 1);
+      }
+      return copy;
+    }
+    if (!isJsonObject(value)) throw missing(operation, path);
+    const copy: Record<string, unknown> = { ...value };
+    if (isLast) change(copy, part);
+    else if (Object.hasOwn(copy, part)) setKey(copy, part, descend(copy[part], depth + 1));
+    else throw missing(operation, path);
+    return copy;
+  };
+  return descend(document, 0);
+}
+
+function write(
+  document: unknown,
+  path: Pointer,
+  value: unknown,
+  operation: { readonly name: string; readonly replaces: boolean },
+): unknown {
+  if (path.length === 0) return value;
+  return changeAt(document, path, operation.name, (container, part) => {
+    if (!Array.isArray(container)) {
+      if (operation.replaces && !Object.hasOwn(container, part)) throw missing(operation.name, path);
+      setKey(container, part, value);
+    } else if (operation.replaces) {
+      container[indexOf(part, container.length - 1, { operation: operation.name, path })] = value;
+    } else {
+      const index =
+        part === "-"
+          ? container.length
+          : indexOf(part, container.length, { operation: operation.name, path });
+      container.splice(index, 0, value);
+    }
+  });
+}
+
+function remove(document: unknown, path: Pointer, operation: string): unknown {
+  if (path.length === 0) throw doesNotApply(operation, path, "the whole document cannot be removed");
+  return changeAt(document, path, operation, (container, part) => {
+    if (Array.isArray(container)) {
+      container.splice(indexOf(part, container.length - 1, { operation, path }), 1);
+    } else if (Object.hasOwn(container, part)) delete container[part];
+    else throw missing(operation, path);
+  });
+}

@@ -1,0 +1,85 @@
+/** @module What a request asks for: its path, method and query as verb, resource and name (apiserver's RequestInfo). */
+
+export interface ResourceRequest {
+  readonly isResource: true;
+  readonly verb: string;
+  readonly group: string;
+  readonly version: string;
+  readonly plural: string;
+  readonly namespace: string | undefined;
+  readonly name: string | undefined;
+  readonly subresource: string | undefined;
+  /** Behind `…/proxy/`. */
+  readonly rest: string;
+}
+
+export interface PathRequest {
+  readonly isResource: false;
+  readonly verb: string;
+  readonly path: string;
+}
+
+const VERBS: Readonly<Record<string, string>> = {
+  POST: "create",
+  PUT: "update",
+  PATCH: "patch",
+  GET: "get",
+  HEAD: "get",
+  DELETE: "delete",
+};
+/** Below `namespaces/NAME/` these belong to the namespace itself. */
+const OF_NAMESPACES: readonly string[] = ["finalize", "status"];
+
+export function parseRequest(method: string, url: URL): ResourceRequest | PathRequest {
+  const path = url.pathname;
+  const verb = VERBS[method] ?? method.toLowerCase();
+  const notResource: PathRequest = { isResource: false, verb, path };
+  const [root, ...parts] = path
+    .split("/")
+    .filter((part) => part !== "")
+    .map(decode);
+  if (root !== "api" && root !== "apis") return notResource;
+  const group = root === "api" ? "" : (parts.shift() ?? "");
+  const version = parts.shift();
+  if (version === undefined || parts.length === 0) return notResource;
+  let namespace: string | undefined;
+  if (parts[0] === "namespaces" && parts.length > 1) {
+    const [, name = "", next] = parts;
+    if (next === undefined || (OF_NAMESPACES.includes(next) && parts.length === 3)) namespace = undefined;
+    else {
+      namespace = name;
+      parts.splice(0, 2);
+    }
+  }
+  const [plural = "", name, subresource, ...rest] = parts;
+  return {
+    isResource: true,
+    verb: verbOf(verb, name, url.searchParams),
+    group,
+    version,
+    plural,
+    namespace,
+    name,
+    subresource,
+    rest: rest.join("/"),
+  };
+}
+
+function verbOf(verb: string, name: string | undefined, query: URLSearchParams): string {
+  if (verb === "get" && isTrue(query.get("watch"))) return "watch";
+  if (name !== undefined) return verb;
+  if (verb === "get") return "list";
+  return verb === "delete" ? "deletecollection" : verb;
+}
+
+export function isTrue(value: string | null): boolean {
+  return value === "true" || value === "1";
+}
+
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}

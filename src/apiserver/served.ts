@@ -1,0 +1,95 @@
+/** @module What the server knows of a resource beyond its description: defaults, validation, columns. */
+import type { ResourceDefinition } from "./resource.ts";
+import type { StatusCause } from "./status-error.ts";
+
+/** An object on its way into the store: made for one request, so that strategies may change it. */
+export interface Draft {
+  apiVersion: string;
+  kind: string;
+  metadata: DraftMeta;
+  [field: string]: unknown;
+}
+
+export interface DraftMeta {
+  name: string;
+  namespace?: string;
+  generateName?: string;
+  uid?: string;
+  resourceVersion?: string;
+  generation?: number;
+  creationTimestamp?: string;
+  deletionTimestamp?: string;
+  deletionGracePeriodSeconds?: number;
+  labels?: Record<string, string>;
+  annotations?: Record<string, string>;
+  finalizers?: string[];
+  ownerReferences?: {
+    apiVersion: string;
+    kind: string;
+    name: string;
+    uid: string;
+    controller?: boolean;
+    blockOwnerDeletion?: boolean;
+  }[];
+  managedFields?: unknown[];
+  selfLink?: unknown;
+}
+
+export interface Column {
+  readonly name: string;
+  readonly type: "string" | "integer" | "date";
+  readonly format?: "name";
+  readonly description: string;
+  /** 1: only with `-o wide`. */
+  readonly priority?: 0 | 1;
+  readonly cell: (object: Draft, context: CellContext) => string | number | null;
+}
+
+export interface CellContext {
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  /** What the nodes say of a policy; "" when they say nothing. */
+  readonly enforcement: (object: Draft) => string;
+}
+
+export interface Strategy {
+  /** Whether `status` is written through its own path only. */
+  readonly hasStatus?: boolean;
+  /** Fills in what the user left out, on create and on update. */
+  readonly setDefaults?: (object: Draft) => void;
+  /** Sees to fields that the server decides, on create. */
+  readonly prepareCreate?: (object: Draft) => void;
+  /** Keeps fields that an update may not touch without being told so. */
+  readonly prepareUpdate?: (object: Draft, before: Draft) => void;
+  readonly validate?: (object: Draft) => readonly StatusCause[];
+  readonly validateUpdate?: (object: Draft, before: Draft) => readonly StatusCause[];
+  readonly validateStatus?: (object: Draft, before: Draft) => readonly StatusCause[];
+  /** Readers of field selectors, by name. */
+  readonly fields?: Readonly<Record<string, (object: unknown) => string>>;
+  /** Seconds that a deletion leaves the object for its owner on a node to end it; 0 deletes at once. */
+  readonly gracePeriodSeconds?: (object: Draft) => number;
+  readonly validName?: "subdomain" | "label" | "label-rfc1035" | "path-segment";
+  /** What a generation counts: all but metadata and status, where it is counted. */
+  readonly hasGeneration?: boolean;
+}
+
+export interface ServedResource extends ResourceDefinition {
+  readonly columns: readonly Column[];
+  readonly strategy: Strategy;
+  /** Fields are not checked against a schema: the schema is not known, or open. */
+  readonly schemaless?: boolean;
+  /** Of a custom resource: its own schema. */
+  readonly openApiSchema?: object;
+}
+
+export const ALL_VERBS: readonly string[] = [
+  "create",
+  "delete",
+  "deletecollection",
+  "get",
+  "list",
+  "patch",
+  "update",
+  "watch",
+];
+export const READ_VERBS: readonly string[] = ["get", "list", "watch"];

@@ -1,0 +1,81 @@
+/** @module The control plane of one cluster: the API over a store, with its doors. */
+import { readFile } from "node:fs/promises";
+import { Api } from "../apiserver/api.ts";
+import { Authorizer } from "../apiserver/authorize.ts";
+import { type Documents, HttpHandler } from "../apiserver/http-handler.ts";
+import { LocalClient } from "../apiserver/local-client.ts";
+import { type KubeletOf, NodeStreams } from "../apiserver/node-streams.ts";
+import { type CheckFields, trackFields } from "../apiserver/operations.ts";
+import { Reviews } from "../apiserver/reviews.ts";
+import { type Door, type OpenDoor, openDoor, type TlsFiles } from "../apiserver/server.ts";
+import { type StaticTokens, TokenSigner, tokenHash, type User } from "../apiserver/users.ts";
+import type { Cidr } from "../base/ip.ts";
+import type { Store } from "../store/store.ts";
+
+export interface ControlPlaneOptions {
+  readonly store: Store;
+  readonly serviceNetworks: readonly Cidr[];
+  readonly tokens: StaticTokens;
+  /** PEM of the key that signs service accounts' tokens. */
+  readonly signingKey: string;
+  readonly doors: readonly { readonly door: Door; readonly tls?: TlsFiles }[];
+  readonly kubeletOf: KubeletOf;
+  readonly documents: Documents;
+  readonly checkFields: (mode: "Strict" | "Warn" | "Ignore", warn: (text: string) => void) => CheckFields;
+  readonly enforcement: (object: unknown) => string;
+}
+
+export class ControlPlane {
+  readonly api: Api;
+  readonly #authorizer: Authorizer;
+  readonly #reviews: Reviews;
+  readonly #doors: OpenDoor[] = [];
+
+  private constructor(api: Api, authorizer: Authorizer, reviews: Reviews) {
+    this.api = api;
+    this.#authorizer = authorizer;
+    this.#reviews = reviews;
+  }
+
+  /** @throws OpError `api-refused` when a door cannot be opened */
+  static async start(options: ControlPlaneOptions): Promise<ControlPlane> {
+    const api = new Api({ store: options.store, serviceNetworks: options.serviceNetworks, trackFields });
+    const authorizer = new Authorizer(options.store);
+    const signer = new TokenSigner(options.signingKey);
+    const checkToken = (token: string): User | undefined =>
+      options.tokens.get(tokenHash(token)) ?? signer.check(token, new Date());
+    const reviews = new Reviews(authorizer, signer, checkToken);
+    await api.start();
+    await authorizer.start();
+    const handler = new HttpHandler({
+      api,
+      authorizer,
+      checkToken,
+      reviews,
+      streams: new NodeStreams(options.kubeletOf),
+      checkFields: options.checkFields,
+      documents: options.documents,
+      enforcement: options.enforcement,
+    });
+    const plane = new ControlPlane(api, authorizer, reviews);
+    for (const { door, tls } of options.doors) plane.#doors.push(await openDoor(handler, door, tls));
+    return plane;
+  }
+
+  /** For the controllers of this process. */
+  client(manager: string): LocalClient {
+    return new LocalClient(this.api, this.#reviews, manager);
+  }
+
+  async close(): Promise<void> {
+    for (const door of this.#doors) await door.close();
+    this.#authorizer.close();
+    this.api.close();
+    await this.api.store.close();
+  }
+}
+
+export async function readTokens(path: string): Promise<StaticTokens> {
+  const users = JSON.parse(await readFile(path, "utf8")) as Record<string, User>;
+  return new Map(Object.entries(users));
+}

@@ -1,0 +1,71 @@
+/** @module Who is attached to a container's main process. Output waits for the slowest, as it does with containerd. */
+import type { Readable } from "node:stream";
+import type { Streams } from "./container.ts";
+import type { Launched } from "./launch.ts";
+
+export class Attachments {
+  readonly #process: Launched;
+  readonly #attached = new Set<Streams>();
+  readonly #stdinOnce: boolean;
+  #waiting = 0;
+
+  constructor(process: Launched, stdinOnce: boolean) {
+    this.#process = process;
+    this.#stdinOnce = stdinOnce;
+  }
+
+  /** What the process wrote just now. */
+  output(name: "stdout" | "stderr", chunk: Buffer): void {
+    for (const streams of this.#attached) {
+      const sink = name === "stderr" && !streams.tty ? streams.stderr : streams.stdout;
+      if (!sink || sink.destroyed || sink.writableEnded || sink.write(chunk)) continue;
+      this.#pause();
+      const go = (): void => {
+        sink.off("drain", go);
+        sink.off("close", go);
+        this.#resume();
+      };
+      sink.on("drain", go);
+      sink.on("close", go);
+    }
+  }
+
+  #sources(): Readable[] {
+    return [this.#process.stdout, ...(this.#process.stderr ? [this.#process.stderr] : [])];
+  }
+
+  #pause(): void {
+    if (this.#waiting++ === 0) for (const source of this.#sources()) source.pause();
+  }
+
+  #resume(): void {
+    if (--this.#waiting === 0) for (const source of this.#sources()) source.resume();
+  }
+
+  /** Until the process ends, or the streams are closed. */
+  async attach(streams: Streams, ended: Promise<unknown>): Promise<void> {
+    this.#attached.add(streams);
+    streams.onResize?.((size) => this.#process.resize(size));
+    const { stdin } = streams;
+    const target = this.#process.stdin;
+    const forward = (chunk: Buffer): void => {
+      if (!target || target.destroyed || target.writableEnded) return;
+      if (!target.write(chunk)) {
+        stdin?.pause();
+        target.once("drain", () => stdin?.resume());
+      }
+    };
+    const finish = (): void => {
+      // A terminal has no end of input; whoever reads it sees the hang-up of the last one instead.
+      if (this.#stdinOnce && this.#process.stderr) target?.end();
+    };
+    stdin?.on("data", forward);
+    stdin?.once("end", finish);
+    stdin?.once("close", finish);
+    const sinks = [streams.stdout, streams.stderr].filter((sink) => sink !== undefined);
+    const gone = sinks.map((sink) => new Promise((resolve) => sink.once("close", resolve)));
+    await Promise.race([ended, ...gone]);
+    this.#attached.delete(streams);
+    stdin?.off("data", forward);
+  }
+}

@@ -1,0 +1,190 @@
+/** @module Processes of containers: their namespaces are made, entered and closed here. */
+import { closeSync, existsSync, openSync } from "node:fs";
+import type { BaseDirectory } from "./base-directory.ts";
+import { prepareBase, TOOLS_DIRECTORY } from "./base-directory.ts";
+import { checkProgram, environment, prepareDirectory } from "./command.ts";
+import { ContainerError } from "./container.ts";
+import type { Launched } from "./launch.ts";
+import { launch } from "./launch.ts";
+import { buildRoot } from "./root-file-system.ts";
+import type { Container, Spaces } from "./running.ts";
+import type { Place } from "./thread-namespaces.ts";
+import { ThreadNamespaces } from "./thread-namespaces.ts";
+
+interface Shared {
+  readonly uts: number;
+  readonly ipc: number;
+  users: number;
+}
+
+/** What container engines leave to a container's root. */
+const CAPABILITIES =
+  "chown dac_override fowner fsetid kill setgid setuid setpcap net_bind_service net_raw sys_chroot mknod audit_write setfcap";
+const SETPRIV = "/usr/bin/setpriv";
+const LIMITS = [
+  SETPRIV,
+  "--bounding-set",
+  ["-all", ...CAPABILITIES.split(" ").map((name) => `+${name}`)].join(","),
+  "--inh-caps=-all",
+  "--",
+];
+
+/** Process 1 mounts its own /proc first: only a member of a PID namespace can. */
+const MOUNT_PROC = "/bin/busybox mount -t proc -o nosuid,nodev,noexec proc /proc";
+const INIT = `${MOUNT_PROC}; exec "$@"`;
+/** Ignoring SIGCHLD, which lasts over exec, lets the kernel clear away orphans. */
+const PAUSE = `${MOUNT_PROC}; echo ready; trap "" CHLD; exec /bin/busybox sleep 2147483647`;
+
+const EXEC_FAILED = "OCI runtime exec failed: exec failed: unable to start container process";
+const START_FAILED =
+  "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: error during container init";
+
+/** Names that dash does not hand on. */
+const PLAIN_NAME = /^[A-Za-z_]\w*$/;
+
+function limited(container: Container, argv: readonly string[]): readonly string[] {
+  return container.config.privileged === true || !existsSync(SETPRIV) ? argv : [...LIMITS, ...argv];
+}
+
+export class Processes {
+  readonly #threads: ThreadNamespaces;
+  readonly #base: BaseDirectory;
+  readonly #shared = new Map<string, Shared>();
+  readonly #sharers = new Set<Container>();
+
+  constructor(directory: string, toolsPath: string | undefined) {
+    this.#threads = new ThreadNamespaces();
+    this.#base = prepareBase(directory, toolsPath);
+  }
+
+  /** UTS and IPC of the pod, which live until its last container with a process ends. */
+  #share(container: Container): Shared {
+    const { uid, hostname } = container.pod;
+    let shared = this.#shared.get(uid);
+    if (!shared) {
+      shared = { ...this.#threads.createShared(hostname), users: 0 };
+      this.#shared.set(uid, shared);
+    }
+    if (!this.#sharers.has(container)) {
+      this.#sharers.add(container);
+      shared.users++;
+    }
+    return shared;
+  }
+
+  #createMount(container: Container): number {
+    const { pod, config, found } = container;
+    const { documentRoot, pages } = found.image;
+    const files: Record<string, string> = {};
+    if (documentRoot !== undefined)
+      for (const [name, text] of Object.entries(pages)) if (name !== "*") files[documentRoot + name] = text;
+    const links = found.image.kind === "agnhost" ? { "/agnhost": `${TOOLS_DIRECTORY}/tool` } : {};
+    return this.#threads.createMount(pod.netns, () =>
+      buildRoot({
+        base: this.#base,
+        hostname: pod.hostname,
+        mounts: config.mounts,
+        etc: config.etc,
+        files,
+        links,
+      }),
+    );
+  }
+
+  /** Process 1 of a new container, in new namespaces. */
+  #create(container: Container, start: () => Launched): Spaces {
+    const { uts, ipc } = this.#share(container);
+    const mount = this.#createMount(container);
+    try {
+      const place: Place = { netns: container.pod.netns, uts, ipc, mount, pid: "new" };
+      const first = this.#threads.inside(place, start);
+      // One that could not be executed has no namespace; `end` tells.
+      const pid = openSync(first.pid === undefined ? "/dev/null" : `/proc/${first.pid}/ns/pid`, "r");
+      return { mount, pid, first };
+    } catch (error) {
+      closeSync(mount);
+      throw error;
+    }
+  }
+
+  /** @throws ContainerError */
+  startMain(container: Container, argv: readonly string[]): Launched {
+    const { config, pod, found } = container;
+    const cwd = config.workingDir ?? "/";
+    const env = environment(pod.hostname, [...found.image.env, ...config.env], config.tty);
+    if (argv.length === 0) throw new ContainerError("CreateContainerError", "no command specified");
+    const odd = Object.entries(env).filter(([name]) => !PLAIN_NAME.test(name));
+    const inner =
+      odd.length === 0
+        ? argv
+        : ["/bin/busybox", "env", ...odd.map(([name, value]) => `${name}=${value}`), ...argv];
+    container.spaces = this.#create(container, () => {
+      prepareDirectory(cwd);
+      checkProgram(argv, env, cwd, START_FAILED);
+      return launch({
+        argv: ["/bin/sh", "-c", INIT, "sh", ...limited(container, inner)],
+        env,
+        cwd,
+        tty: config.tty,
+        stdin: config.stdin,
+      });
+    });
+    return container.spaces.first;
+  }
+
+  /** Namespaces for a container without a process, with a process 1 that only waits. */
+  async #pause(container: Container): Promise<void> {
+    const spaces = this.#create(container, () =>
+      launch({ argv: ["/bin/sh", "-c", PAUSE], env: {}, cwd: "/", tty: false, stdin: false }),
+    );
+    container.spaces = spaces;
+    spaces.first.stderr?.resume();
+    const ready = new Promise((resolve) => spaces.first.stdout.once("data", resolve));
+    await Promise.race([ready, spaces.first.end]);
+  }
+
+  /** @throws ContainerError */
+  async exec(
+    container: Container,
+    command: readonly string[],
+    how: { readonly tty: boolean; readonly stdin: boolean },
+  ): Promise<Launched> {
+    const { config, pod, found } = container;
+    if (!container.process) {
+      container.preparing ??= this.#pause(container);
+      await container.preparing;
+    }
+    const { spaces } = container;
+    if (!spaces) throw new ContainerError("RunContainerError", `container ${container.id} has ended`);
+    const { uts, ipc } = this.#share(container);
+    const { mount, pid } = spaces;
+    const env = environment(pod.hostname, [...found.image.env, ...config.env], how.tty);
+    const cwd = config.workingDir ?? "/";
+    return this.#threads.inside({ netns: pod.netns, uts, ipc, mount, pid }, () => {
+      prepareDirectory(cwd);
+      checkProgram(command, env, cwd, EXEC_FAILED);
+      return launch({ argv: limited(container, command), env, cwd, ...how });
+    });
+  }
+
+  /** Ends what is left of a container and drops its namespaces. */
+  release(container: Container): void {
+    const { spaces } = container;
+    container.spaces = undefined;
+    if (spaces) {
+      if (!container.process) spaces.first.kill("SIGKILL");
+      closeSync(spaces.mount);
+      closeSync(spaces.pid);
+    }
+    if (!this.#sharers.delete(container)) return;
+    const shared = this.#shared.get(container.pod.uid);
+    if (!shared || --shared.users > 0) return;
+    this.#shared.delete(container.pod.uid);
+    closeSync(shared.uts);
+    closeSync(shared.ipc);
+  }
+
+  close(): void {
+    this.#threads.close();
+  }
+}

@@ -1,0 +1,332 @@
+/**
+ * @module The container runtime: pods' containers as processes in namespaces, or, where an image only answers on
+ * ports, as sockets of this process in the pod's network namespace.
+ *
+ *   catalogue: what an image does ─► plan ─┬─► process: root on tmpfs, new PID namespace, child of this process
+ *                                          └─► stand-in: sockets; namespaces only once somebody executes a command
+ */
+import { randomBytes } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import type { Duplex } from "node:stream";
+import { OpError } from "../../base/errors.ts";
+import { Poller } from "../../linux/poller.ts";
+import { raiseFileLimit } from "../../linux/sockets.ts";
+import type { ImageCatalogue } from "../images/catalogue.ts";
+import type { Plan, ServedPort } from "../images/image.ts";
+import { planContainer } from "../images/plan.ts";
+import type { ServerContext } from "../images/servers/context.ts";
+import { StandIn } from "../images/stand-in.ts";
+import { Attachments } from "./attachments.ts";
+import type {
+  ContainerConfig,
+  ContainerExit,
+  PodSandbox,
+  RunningContainer,
+  Streams,
+} from "./container.ts";
+import { ContainerError } from "./container.ts";
+import type { Launched } from "./launch.ts";
+import { LogWriter } from "./log-writer.ts";
+import { askFrom, connectFrom, resolveFrom } from "./pod-network.ts";
+import { Processes } from "./processes.ts";
+import { Container, exitOf } from "./running.ts";
+
+export * from "./container.ts";
+
+export interface RuntimeOptions {
+  /** A folder for this runtime alone. */
+  readonly directory: string;
+  readonly catalogue: ImageCatalogue;
+  /** The bundled `src/kubelet/tools/main.ts`. Without it, containers have busybox's tools only. */
+  readonly toolsPath?: string;
+}
+
+/** A process may take so long to listen itself before we answer on the ports of an unknown image. */
+const BESIDE_MS = 1_500;
+const CONNECT_MS = 10_000;
+
+export class Runtime {
+  readonly #catalogue: ImageCatalogue;
+  readonly #processes: Processes;
+  readonly #poller: Poller;
+  readonly #containers = new Map<string, Container>();
+
+  /** @throws OpError `kernel-unavailable` where namespaces cannot be entered and left, or busybox is missing */
+  constructor(options: RuntimeOptions) {
+    raiseFileLimit();
+    mkdirSync(options.directory, { recursive: true });
+    this.#catalogue = options.catalogue;
+    this.#processes = new Processes(options.directory, options.toolsPath);
+    this.#poller = new Poller();
+  }
+
+  /** @throws ContainerError */
+  start(pod: PodSandbox, config: ContainerConfig): Promise<RunningContainer> {
+    // Everything is done in one synchronous piece; what it throws becomes the rejection.
+    return new Promise((resolve) => resolve(this.#start(pod, config)));
+  }
+
+  #start(pod: PodSandbox, config: ContainerConfig): Container {
+    const found = this.#catalogue.find(config.image);
+    if (!found) {
+      throw new ContainerError(
+        "InvalidImageName",
+        `Failed to apply default image tag "${config.image}": couldn't parse image name "${config.image}": invalid reference format`,
+      );
+    }
+    if (!found.image.exists) {
+      const name = found.reference.text;
+      throw new ContainerError(
+        "ErrImagePull",
+        `failed to pull and unpack image "${name}": failed to resolve reference "${name}": ${name}: not found`,
+      );
+    }
+    const log = new LogWriter(config.logPath);
+    const container = new Container({ id: randomBytes(32).toString("hex"), pod, config, found, log });
+    const plan = planContainer(found.image, config);
+    try {
+      this.#run(container, plan);
+    } catch (error) {
+      this.#processes.release(container);
+      log.close();
+      throw error;
+    }
+    this.#containers.set(container.id, container);
+    return container;
+  }
+
+  #run(container: Container, plan: Plan): void {
+    container.plan = plan;
+    if (plan.kind === "server") {
+      for (const line of plan.started) container.log.line("stdout", line);
+      this.#serve(container, plan.serves, true);
+      return;
+    }
+    try {
+      container.process = this.#processes.startMain(container, plan.argv);
+    } catch (error) {
+      const missing = error instanceof ContainerError && error.exitCode === 127;
+      if (!missing || plan.otherwise === undefined) throw error;
+      this.#processes.release(container);
+      const program = plan.argv[0] ?? "";
+      container.log.line("stderr", `tortie: ${program} is not on this machine; its ports are answered for it`);
+      this.#run(container, { kind: "server", serves: plan.otherwise, started: [] });
+      return;
+    }
+    this.#follow(container, container.process);
+    if (plan.beside && plan.beside.length > 0) {
+      const { beside } = plan;
+      setTimeout(() => {
+        if (!container.ended) this.#serve(container, beside, false);
+      }, BESIDE_MS).unref();
+    }
+  }
+
+  /** Output to the log and to who is attached; the end, when it comes. */
+  #follow(container: Container, main: Launched): void {
+    const attachments = new Attachments(main, container.config.stdinOnce);
+    container.attachments = attachments;
+    const output = (name: "stdout" | "stderr") => (chunk: Buffer) => {
+      container.log.write(name, chunk);
+      attachments.output(name, chunk);
+    };
+    main.stdout.on("data", output("stdout"));
+    main.stderr?.on("data", output("stderr"));
+    main.end.then(
+      (end) => this.#ended(container, exitOf(end)),
+      (error: unknown) =>
+        this.#ended(container, exitOf({ code: 128, signal: null }, error instanceof Error ? error.message : "")),
+    );
+  }
+
+  #ended(container: Container, exit: ContainerExit): void {
+    if (container.ended) return;
+    container.standIn?.close();
+    container.log.close();
+    this.#processes.release(container);
+    this.#containers.delete(container.id);
+    container.end(exit);
+  }
+
+  /** @param must - the ports are the container's purpose: without them it fails, as the real server would */
+  #serve(container: Container, ports: readonly ServedPort[], must: boolean): void {
+    if (ports.length === 0) return;
+    const { netns } = container.pod;
+    const standIn = new StandIn(this.#poller, netns, this.#context(container));
+    container.standIn = standIn;
+    const problems = standIn.listen(ports);
+    if (!must || problems.length === 0) return;
+    for (const { port, errno } of problems) {
+      const words = errno === "EADDRINUSE" ? "98: Address already in use" : errno;
+      container.log.line("stderr", `[emerg] bind() to 0.0.0.0:${port.port} failed (${words})`);
+    }
+    setImmediate(() => this.#ended(container, exitOf({ code: 1, signal: null })));
+  }
+
+  #context(container: Container): ServerContext {
+    const { pod, config, found } = container;
+    const { netns } = pod;
+    let env: ReadonlyMap<string, string> | undefined;
+    const resolve = (host: string): Promise<string> => resolveFrom(netns, config.etc, host);
+    return {
+      pod: pod.name,
+      namespace: pod.namespace,
+      hostname: pod.hostname,
+      address: pod.addresses[0] ?? "",
+      image: found.image,
+      imageName: config.image,
+      tag: found.reference.tag,
+      get env() {
+        env ??= new Map([...found.image.env, ...config.env]);
+        return env;
+      },
+      log: (line) => {
+        if (!container.ended) container.log.line("stdout", line);
+      },
+      readFile: (file) => readContainerFile(container, file),
+      dial: async (host, port, timeoutMs) =>
+        connectFrom(netns, { address: await resolve(host), port, timeoutMs }),
+      ask: async (host, port, message, timeoutMs) => {
+        const address = await resolve(host);
+        return (await askFrom(netns, { address, port, timeoutMs }, Buffer.from(message))).toString();
+      },
+      exit: (code) => this.#ended(container, exitOf({ code, signal: null })),
+    };
+  }
+
+  #own(container: RunningContainer): Container {
+    if (container instanceof Container) return container;
+    throw new OpError(`container ${container.id} is not of this runtime`, { code: "not-found" });
+  }
+
+  /**
+   * Runs a command in a container, process or none. The streams are written to, and left open.
+   * @throws ContainerError when it is not running, or the program cannot be executed (`exitCode` 126 or 127)
+   */
+  async exec(
+    container: RunningContainer,
+    command: readonly string[],
+    streams: Streams,
+  ): Promise<ContainerExit> {
+    const own = this.#own(container);
+    if (own.ended) {
+      throw new ContainerError("RunContainerError", `container ${own.id} is in CONTAINER_EXITED state`);
+    }
+    const child = await this.#processes.exec(own, command, {
+      tty: streams.tty,
+      stdin: streams.stdin !== undefined,
+    });
+    own.execs.add(child);
+    try {
+      connectStreams(child, streams);
+      return exitOf(await child.end);
+    } finally {
+      own.execs.delete(child);
+    }
+  }
+
+  /** Until the container ends or the streams are closed. Without a process there is nothing to see: it only waits. */
+  async attach(container: RunningContainer, streams: Streams): Promise<void> {
+    const own = this.#own(container);
+    if (own.attachments) {
+      await own.attachments.attach(
+        own.config.stdin ? streams : withoutStdin(streams),
+        own.exit,
+      );
+      return;
+    }
+    const sinks = [streams.stdout, streams.stderr].filter((sink) => sink !== undefined);
+    await Promise.race([own.exit, ...sinks.map((sink) => new Promise((resolve) => sink.once("close", resolve)))]);
+  }
+
+  /** SIGTERM, and SIGKILL after `graceMs`. Resolves at once where it has ended already. */
+  async stop(container: RunningContainer, graceMs: number): Promise<ContainerExit> {
+    const own = this.#own(container);
+    const { process } = own;
+    if (own.ended) return own.ended;
+    if (!process) {
+      this.#ended(own, exitOf({ code: 0, signal: null }));
+      return own.exit;
+    }
+    // Process 1 of a PID namespace hears only signals that it handles, and SIGKILL.
+    if (graceMs > 0) process.kill("SIGTERM");
+    else process.kill("SIGKILL");
+    const timer = setTimeout(() => process.kill("SIGKILL"), graceMs);
+    try {
+      return await own.exit;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** A connection to a port of the pod, from inside: to its loopback, else to its own address. */
+  async connect(pod: PodSandbox, port: number): Promise<Duplex> {
+    let first: unknown;
+    for (const address of ["127.0.0.1", ...pod.addresses]) {
+      try {
+        return await connectFrom(pod.netns, { address, port, timeoutMs: CONNECT_MS });
+      } catch (error) {
+        first ??= error;
+      }
+    }
+    throw new OpError(
+      `failed to connect to localhost:${port} inside namespace "${pod.uid}": ${first instanceof Error ? first.message : "failed"}`,
+      { code: "not-found", cause: first },
+    );
+  }
+
+  /** Kills everything and waits for it. */
+  async close(): Promise<void> {
+    const all = [...this.#containers.values()];
+    for (const container of all) {
+      if (container.process) container.process.kill("SIGKILL");
+      else this.#ended(container, exitOf({ code: 137, signal: "SIGKILL" }));
+    }
+    await Promise.all(all.map((container) => container.exit));
+    this.#poller.closeAll();
+    this.#processes.close();
+  }
+}
+
+function withoutStdin(streams: Streams): Streams {
+  const { stdin: _stdin, ...rest } = streams;
+  return rest;
+}
+
+function connectStreams(child: Launched, streams: Streams): void {
+  streams.onResize?.((size) => child.resize(size));
+  const pairs = [
+    [child.stdout, streams.stdout],
+    [child.stderr, streams.tty ? streams.stdout : streams.stderr],
+  ] as const;
+  for (const [source, sink] of pairs) {
+    if (!source) continue;
+    if (!sink) {
+      source.resume();
+      continue;
+    }
+    source.pipe(sink, { end: false });
+    // Whoever listened is gone: the process gets SIGPIPE, or the hang-up of its terminal.
+    sink.once("close", () => source.destroy());
+  }
+  if (!child.stdin) return;
+  streams.stdin?.pipe(child.stdin, { end: !streams.tty });
+}
+
+/** As the container sees it: its own root where it has one, else what is mounted there. */
+function readContainerFile(container: Container, file: string): Buffer | undefined {
+  const pid = container.spaces?.first.pid;
+  let place = pid === undefined ? undefined : `/proc/${pid}/root${file}`;
+  if (place === undefined) {
+    const mount = container.config.mounts
+      .filter(({ target }) => file === target || file.startsWith(`${target.replace(/\/$/, "")}/`))
+      .toSorted((a, b) => b.target.length - a.target.length)[0];
+    if (mount) place = mount.source + file.slice(mount.target.replace(/\/$/, "").length);
+  }
+  if (place === undefined || !existsSync(place)) return undefined;
+  try {
+    return readFileSync(place);
+  } catch {
+    return undefined;
+  }
+}

@@ -17,11 +17,26 @@ await build({
   platform: "node",
   target: "node20.19",
   minifySyntax: true,
-  external: ["koffi"],
+  external: ["koffi", "lmdb"],
+  // The package's ES module asks for a polyfill before it can be given one.
+  alias: { "@peculiar/x509": "./node_modules/@peculiar/x509/build/x509.cjs.js" },
   define: { TORTIE_VERSION: JSON.stringify(version) },
   banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
   logLevel: "warning",
 });
+// What containers have for wget, nc and their like: one file, since it is mounted into them.
+await build({
+  entryPoints: { tools: "src/kubelet/tools/main.ts" },
+  outdir: "dist/bin",
+  outExtension: { ".js": ".cjs" },
+  bundle: true,
+  format: "cjs",
+  platform: "node",
+  target: "node20.19",
+  minify: true,
+  logLevel: "warning",
+});
+execFileSync(process.execPath, ["scripts/openapi.mjs", "dist/bin/openapi.json"], { stdio: "inherit" });
 const bin = "dist/bin/tortie.js";
 const { writeFileSync } = await import("node:fs");
 writeFileSync(bin, `#!/usr/bin/env node\n${readFileSync(bin, "utf8")}`);

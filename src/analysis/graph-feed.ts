@@ -213,7 +213,7 @@ export function translatePolicy(object: KubernetesObject, facts: TranslationFact
   }
 }
 
-export function profilesOf(objects: Iterable<KubernetesObject>): Map<string, Profile> {
+function profilesOf(objects: Iterable<KubernetesObject>): Map<string, Profile> {
   const profiles = new Map<string, Profile>();
   for (const object of objects) if (object.kind === "Profile") profiles.set(object.name, object);
   return profiles;

@@ -7,9 +7,10 @@ import { PolicyGraph } from "../calc/graph.ts";
 import type { GraphDelta } from "../calc/types.ts";
 import { endpointFromPod, isFinished, podId } from "../policy/from-pod.ts";
 import type { Endpoint } from "../policy/model.ts";
+import type { Profile } from "../resources/calico/types.ts";
 import type { Pod } from "../resources/core/types.ts";
 import { type KubernetesObject, objectName } from "../resources/object.ts";
-import { GraphFeed, hostEndpointsOf, profilesOf, sameEndpoint, withProfiles } from "./graph-feed.ts";
+import { GraphFeed, hostEndpointsOf, sameEndpoint, withProfiles } from "./graph-feed.ts";
 import { ServiceIndex } from "./service-index.ts";
 
 export class LiveCluster {
@@ -19,6 +20,7 @@ export class LiveCluster {
   readonly #pods = new Map<string, Pod>();
   /** Addresses that are known before the pod's status says them, by `namespace/name`. */
   readonly #given = new Map<string, readonly string[]>();
+  readonly #profiles = new Map<string, Profile>();
   #hostsChanged = false;
   #profilesChanged = false;
 
@@ -119,7 +121,10 @@ export class LiveCluster {
 
   #note(object: KubernetesObject): void {
     if (object.kind === "HostEndpoint") this.#hostsChanged = true;
-    if (object.kind === "Profile") this.#profilesChanged = true;
+    if (object.kind !== "Profile") return;
+    this.#profilesChanged = true;
+    if (this.#objects.has(objectName(object))) this.#profiles.set(object.name, object);
+    else this.#profiles.delete(object.name);
   }
 
   #tellPod(id: string): void {
@@ -136,11 +141,11 @@ export class LiveCluster {
     const addresses = pod.podIPs.length > 0 ? pod.podIPs : (this.#given.get(id) ?? []);
     if (addresses.length === 0) return undefined;
     const endpoint = endpointFromPod(pod, { node: pod.spec.nodeName ?? "", addresses: ips(addresses) });
-    return endpoint && withProfiles(endpoint, profilesOf(this.#objects.values()));
+    return endpoint && withProfiles(endpoint, this.#profiles);
   }
 
   #tellHosts(): void {
-    const hosts = hostEndpointsOf(this.#objects.values(), profilesOf(this.#objects.values()));
+    const hosts = hostEndpointsOf(this.#objects.values(), this.#profiles);
     const wanted = new Map(hosts.map((endpoint) => [endpoint.id, endpoint]));
     for (const [id, { endpoint }] of this.graph.endpoints)
       if (endpoint.kind === "host" && !wanted.has(id)) this.graph.setEndpoint(id, null);

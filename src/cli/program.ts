@@ -1,5 +1,6 @@
 /** @module The commands, their options and help. Each loads its own code when it runs. */
 import { Argument, Command, CommanderError, Option } from "commander";
+import { addCluster } from "./commands/cluster.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addCtl } from "./commands/ctl.ts";
 import type { Io } from "./io.ts";
@@ -213,6 +214,7 @@ export async function runProgram(io: Io, argv: readonly string[]): Promise<numbe
       run(async () => (await import("./commands/doctor.ts")).runDoctor(io, options)),
     );
 
+  addCluster(program, io, run);
   addCtl(program, io, run);
   addCompletion(program, io);
 

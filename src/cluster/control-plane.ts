@@ -2,15 +2,16 @@
 import { readFile } from "node:fs/promises";
 import { Api } from "../apiserver/api.ts";
 import { Authorizer } from "../apiserver/authorize.ts";
-import { type Documents, HttpHandler } from "../apiserver/http-handler.ts";
+import { HttpHandler } from "../apiserver/http-handler.ts";
 import { LocalClient } from "../apiserver/local-client.ts";
 import { type KubeletOf, NodeStreams } from "../apiserver/node-streams.ts";
-import { type CheckFields, trackFields } from "../apiserver/operations.ts";
+import { trackFields } from "../apiserver/operations.ts";
 import { Reviews } from "../apiserver/reviews.ts";
 import { type Door, type OpenDoor, openDoor, type TlsFiles } from "../apiserver/server.ts";
 import { type StaticTokens, TokenSigner, tokenHash, type User } from "../apiserver/users.ts";
 import type { Cidr } from "../base/ip.ts";
 import type { Store } from "../store/store.ts";
+import { ApiDocuments } from "./documents.ts";
 
 export interface ControlPlaneOptions {
   readonly store: Store;
@@ -20,8 +21,6 @@ export interface ControlPlaneOptions {
   readonly signingKey: string;
   readonly doors: readonly { readonly door: Door; readonly tls?: TlsFiles }[];
   readonly kubeletOf: KubeletOf;
-  readonly documents: Documents;
-  readonly checkFields: (mode: "Strict" | "Warn" | "Ignore", warn: (text: string) => void) => CheckFields;
   readonly enforcement: (object: unknown) => string;
 }
 
@@ -47,14 +46,15 @@ export class ControlPlane {
     const reviews = new Reviews(authorizer, signer, checkToken);
     await api.start();
     await authorizer.start();
+    const documents = new ApiDocuments(() => api.resources);
     const handler = new HttpHandler({
       api,
       authorizer,
       checkToken,
       reviews,
       streams: new NodeStreams(options.kubeletOf),
-      checkFields: options.checkFields,
-      documents: options.documents,
+      checkFields: documents.checkFields,
+      documents,
       enforcement: options.enforcement,
     });
     const plane = new ControlPlane(api, authorizer, reviews);

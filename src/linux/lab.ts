@@ -176,16 +176,24 @@ export class Lab {
       this.#pods.set(pod.key, { plan: pod, namespace: this.node(pod.node).namespace });
     }
     const linked = pods.filter((pod) => pod.interface !== undefined);
-    for (const pod of linked) {
-      const namespace = createNetns(`pod ${pod.key}`);
-      this.#pods.set(pod.key, { plan: pod, namespace });
-      for (const address of pod.addresses) this.#owners.set(address, namespace);
-      sysctls(namespace, IN_PODS);
-      this.#createLink(pod, namespace);
-    }
+    for (const pod of linked) this.linkPod(pod);
     hooks.beforeUp?.(pods);
     for (let start = 0; start < linked.length; start += POD_BATCH)
-      this.#upPods(linked.slice(start, start + POD_BATCH));
+      this.raisePods(linked.slice(start, start + POD_BATCH));
+  }
+
+  /**
+   * A pod's namespace and its link, which is down: nothing can pass before {@link raisePods}. Outside of the plan, for
+   * those who give out addresses themselves.
+   */
+  linkPod(pod: PlannedPod): LabPod {
+    const namespace = createNetns(`pod ${pod.key}`);
+    const linked = { plan: pod, namespace };
+    this.#pods.set(pod.key, linked);
+    for (const address of pod.addresses) this.#owners.set(address, namespace);
+    sysctls(namespace, IN_PODS);
+    this.#createLink(pod, namespace);
+    return linked;
   }
 
   #createLink(pod: PlannedPod, namespace: Netns): void {
@@ -203,7 +211,8 @@ export class Lab {
     );
   }
 
-  #upPods(pods: readonly PlannedPod[]): void {
+  /** Addresses, routes and links of pods, up at both ends. */
+  raisePods(pods: readonly PlannedPod[]): void {
     const sockets = pods.map((pod) => ({
       socket: NetlinkSocket.open(this.pod(pod.key).namespace, NETLINK_ROUTE),
       name: `pod ${pod.key}`,
@@ -233,7 +242,7 @@ export class Lab {
 
   /** Makes a change that was planned already, from the plan that this lab has. */
   follow(planned: PlannedChange, hooks: AddPodsHooks = {}): void {
-    this.#dropPods(planned.removed);
+    this.dropPods(planned.removed);
     this.#reroute(planned);
     this.#plan = planned.plan;
     this.#buildPods(planned.added, hooks);
@@ -251,7 +260,8 @@ export class Lab {
     this.change({ addOutside: [address] });
   }
 
-  #dropPods(pods: readonly PlannedPod[]): void {
+  /** Takes pods' links and namespaces away. */
+  dropPods(pods: readonly PlannedPod[]): void {
     const byNode = new Map<string, RouteBatch>();
     for (const pod of pods) {
       const known = this.#pods.get(pod.key);

@@ -52,13 +52,7 @@ export interface Libc {
   /** For requests whose argument is a number. */
   ioctlNumber(fd: number, request: number, argument: number): number;
   pipe2(ends: Int32Array, flags: number): number;
-  mount(
-    source: string,
-    target: string,
-    type: string | null,
-    flags: number,
-    options: string | null,
-  ): number;
+  mount(source: string, target: string, type: string | null, flags: number, options: string | null): number;
   umount2(target: string, flags: number): number;
   pivot_root(root: string, old: string): number;
   chroot(path: string): number;

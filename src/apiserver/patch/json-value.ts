@@ -15,10 +15,10 @@ export function jsonEqual(left: unknown, right: unknown): boolean {
   }
   if (!isJsonObject(left) || !isJsonObject(right)) return false;
   for (const key in left) {
-    if (!jsonEqual(left[key], right[key])) return false;
+    if (!jsonEqual(left[key], ownValue(right, key))) return false;
   }
   for (const key in right) {
-    if (right[key] !== undefined && left[key] === undefined) return false;
+    if (right[key] !== undefined && ownValue(left, key) === undefined) return false;
   }
   return true;
 }

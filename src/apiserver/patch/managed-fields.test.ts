@@ -119,6 +119,17 @@ test("a client may write the entries itself, or be rid of them", () => {
   expect(write({ before, after: reset, manager: "b" })).toEqual([]);
 });
 
+test("keys that every object inherits are keys like any other", () => {
+  const map = (data: object) => ({ kind: "ConfigMap", metadata: {}, data });
+  const change = (before: object, after: object) =>
+    updateManagedFields({ before: map(before), after: map(after), manager: "a", now: T1, apiVersion: "v1" });
+  expect(owners(change({}, { constructor: "x" }))).toEqual({ a: [".data.constructor"] });
+  const managedFields = change({}, { constructor: "x" });
+  const before = { ...map({ constructor: "x" }), metadata: { managedFields } };
+  const gone = updateManagedFields({ before, after: map({}), manager: "b", now: T1, apiVersion: "v1" });
+  expect(gone).toEqual([]);
+});
+
 test("entries without sense are left out", () => {
   const entries = [null, 1, {}, { manager: "a", operation: "Update", fieldsV1: { nonsense: {} } }];
   expect(managedFieldsOf({ metadata: { managedFields: entries } })).toEqual([]);

@@ -1,6 +1,6 @@
 /** @module Which fields an object has, and which differ between two of them, as sets of fields. */
 import { type FieldSet, MEMBER, treeOf } from "./field-set.ts";
-import { isJsonObject, type JsonObject, jsonEqual } from "./json-value.ts";
+import { isJsonObject, type JsonObject, jsonEqual, ownValue } from "./json-value.ts";
 import { type FieldMerge, fieldOf, type ListKey, type MergeSchema, PLAIN } from "./merge-schema.ts";
 
 /** Fields that the server sets for itself: nobody owns them. */
@@ -128,8 +128,8 @@ export function compareFields(before: JsonObject, after: JsonObject, schema: Mer
   const removed: Record<string, FieldSet> = {};
   for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) {
     // The parts that every object has come into being with it: to fill them is no claim to them.
-    const left = before[key] ?? (isJsonObject(after[key]) ? {} : undefined);
-    const right = after[key] ?? (isJsonObject(before[key]) ? {} : undefined);
+    const left = ownValue(before, key) ?? (isJsonObject(ownValue(after, key)) ? {} : undefined);
+    const right = ownValue(after, key) ?? (isJsonObject(ownValue(before, key)) ? {} : undefined);
     const changes = compare(left, right, fieldOf(schema, key));
     if (changes?.changed) changed[`f:${key}`] = changes.changed;
     if (changes?.removed) removed[`f:${key}`] = changes.removed;
@@ -155,12 +155,13 @@ function compare(before: unknown, after: unknown, field: FieldMerge): Changes | 
 function compareObjects(before: JsonObject, after: JsonObject, schema: MergeSchema): Changes | undefined {
   const changes = new ChangesBelow();
   for (const key in after) {
-    if (before[key] !== after[key])
-      changes.add(`f:${key}`, compare(before[key], after[key], fieldOf(schema, key)));
+    const value = ownValue(before, key);
+    if (value !== after[key]) changes.add(`f:${key}`, compare(value, after[key], fieldOf(schema, key)));
   }
   for (const key in before) {
-    if (after[key] === undefined)
+    if (ownValue(after, key) === undefined) {
       changes.add(`f:${key}`, compare(before[key], undefined, fieldOf(schema, key)));
+    }
   }
   return changes.result();
 }

@@ -13,7 +13,7 @@ import {
   union,
 } from "./field-set.ts";
 import { interleave } from "./interleave.ts";
-import { isJsonObject, type JsonObject, jsonEqual } from "./json-value.ts";
+import { isJsonObject, type JsonObject, jsonEqual, ownValue } from "./json-value.ts";
 import {
   entryOf,
   inEntryOrder,
@@ -201,7 +201,7 @@ function checked(value: unknown, field: FieldMerge, place: Place): unknown {
 function mergeObjects(live: JsonObject, applied: JsonObject, schema: MergeSchema): JsonObject {
   const result: Record<string, unknown> = { ...live };
   for (const key in applied) {
-    result[key] = mergeValues(live[key], applied[key], fieldOf(schema, key));
+    result[key] = mergeValues(ownValue(live, key), applied[key], fieldOf(schema, key));
   }
   return result;
 }
@@ -241,7 +241,7 @@ function pruneObject(object: JsonObject, dropped: FieldSet, { kept, schema }: Pr
   const result: Record<string, unknown> = { ...object };
   for (const edge of edges) {
     const key = edge.slice(2);
-    const value = result[key];
+    const value = ownValue(result, key);
     if (value === undefined) continue;
     const left = pruneValue(value, dropped[edge] ?? EMPTY, {
       kept: childOf(kept, edge),

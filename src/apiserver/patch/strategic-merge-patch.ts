@@ -166,7 +166,7 @@ function inOrder(
 ): readonly unknown[] {
   if (wanted === undefined) return merged;
   const keyOf = (item: unknown): string =>
-    JSON.stringify(key !== undefined && isJsonObject(item) ? item[key] : item) ?? "";
+    String(JSON.stringify(key !== undefined && isJsonObject(item) ? item[key] : item));
   return interleave(merged, {
     wanted: wanted.map(keyOf),
     current: current.map(keyOf),

@@ -40,15 +40,13 @@ function json(text: string): unknown {
 }
 
 function intOrString(bytes: Buffer): number | string {
-  let isText = false;
-  let int = 0;
-  let text = "";
+  const parts = { kind: 0, int: 0, text: "" };
   readFields(bytes, (field, value) => {
-    if (field === 1 && value.kind === "varint") isText = value.value === 1;
-    if (field === 2 && value.kind === "varint") int = value.value;
-    if (field === 3 && value.kind === "bytes") text = value.bytes.toString("utf8");
+    if (field === 1 && value.kind === "varint") parts.kind = value.value;
+    if (field === 2 && value.kind === "varint") parts.int = value.value;
+    if (field === 3 && value.kind === "bytes") parts.text = value.bytes.toString("utf8");
   });
-  return isText ? text : int;
+  return parts.kind === 1 ? parts.text : parts.int;
 }
 
 function time(bytes: Buffer, precision: "Time" | "MicroTime"): string | undefined {

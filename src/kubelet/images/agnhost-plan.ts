@@ -11,7 +11,7 @@ export function readFlags(args: readonly string[]): Flags {
     const found = /^--?([a-z-]+)(?:=(.*))?$/s.exec(word);
     if (!found?.[1]) continue;
     const next = args[index + 1];
-    flags.set(found[1], found[2] ?? (next !== undefined && !next.startsWith("-") ? next : "true"));
+    flags.set(found[1], found[2] ?? (next !== undefined && !/^-\D/.test(next) ? next : "true"));
   }
   return flags;
 }
@@ -54,7 +54,8 @@ function serveHostname(flags: Flags): Plan {
   const serves: ServedPort[] = [];
   const http = on("http", true);
   if (http) serves.push({ port: number, protocol: "TCP", answers: "http", body: HOSTNAME });
-  else if (on("tcp", false)) serves.push({ port: number, protocol: "TCP", answers: "silent", body: HOSTNAME });
+  else if (on("tcp", false))
+    serves.push({ port: number, protocol: "TCP", answers: "silent", body: HOSTNAME });
   if (on("udp", false)) serves.push({ port: number, protocol: "UDP", answers: "echo", body: HOSTNAME });
   return { kind: "server", serves, started: [] };
 }
@@ -68,7 +69,12 @@ function porter(env: ContainerConfig["env"]): Plan {
     const number = Number(found?.[2]);
     if (!found || number < 1 || number > 65_535) continue;
     const protocol = found[1] === "UDP" || found[1] === "SCTP" ? found[1] : "TCP";
-    serves.push({ port: number, protocol, answers: protocol === "TCP" ? "http" : "echo", body: valueBody(value) });
+    serves.push({
+      port: number,
+      protocol,
+      answers: protocol === "TCP" ? "http" : "echo",
+      body: valueBody(value),
+    });
   }
   return { kind: "server", serves, started: [] };
 }

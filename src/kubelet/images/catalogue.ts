@@ -109,16 +109,26 @@ function readCatalogue(text: string, report: Report): Image[] {
     return [];
   }
   return images.flatMap((value: unknown, index) => {
-    let wrong = false;
+    const problems: string[] = [];
     const image = readImage(value, `images[${index}]`, (path, message) => {
-      wrong = true;
+      problems.push(path);
       report(path, message);
     });
-    return image && !wrong ? [image] : [];
+    return image && problems.length === 0 ? [image] : [];
   });
 }
 
-const FIELDS = ["image", "exists", "shell", "command", "entrypoint", "serves", "pages", "documentRoot", "env"];
+const FIELDS = [
+  "image",
+  "exists",
+  "shell",
+  "command",
+  "entrypoint",
+  "serves",
+  "pages",
+  "documentRoot",
+  "env",
+];
 
 function readImage(value: unknown, path: string, report: Report): Image | undefined {
   if (!isFields(value)) {
@@ -126,7 +136,8 @@ function readImage(value: unknown, path: string, report: Report): Image | undefi
     return undefined;
   }
   for (const name of Object.keys(value))
-    if (!FIELDS.includes(name)) report(`${path}.${name}`, `unknown field "${name}"; known: ${FIELDS.join(", ")}`);
+    if (!FIELDS.includes(name))
+      report(`${path}.${name}`, `unknown field "${name}"; known: ${FIELDS.join(", ")}`);
   const pattern = value["image"];
   if (typeof pattern !== "string" || pattern === "") {
     report(`${path}.image`, "must be an image's name, as in docker.io/library/nginx");

@@ -52,7 +52,11 @@ function text(pattern: string, port: number, body: string): Image {
   return server(pattern, port, "http", { pages: { "*": body } });
 }
 
-function special(kind: "pause" | "agnhost" | "http-echo", patterns: readonly string[], extra: Extra = {}): Image[] {
+function special(
+  kind: "pause" | "agnhost" | "http-echo",
+  patterns: readonly string[],
+  extra: Extra = {},
+): Image[] {
   return patterns.map((pattern) => ({ ...NO_IMAGE, ...extra, pattern, kind }));
 }
 
@@ -74,8 +78,25 @@ export const DEFAULT_IMAGES: readonly Image[] = [
   ...special("agnhost", ["*/agnhost", "*/e2e-test-images/agnhost"]),
   ...special("http-echo", ["hashicorp/http-echo"]),
   ...shells(["busybox", "*/busybox", "radial/busyboxplus", "yauritux/busybox-curl"]),
-  ...shells(["alpine", "*/alpine", "debian", "ubuntu", "centos", "rockylinux", "fedora", "*/ubi8*", "*/ubi9*"]),
-  ...shells(["nicolaka/netshoot", "*/jessie-dnsutils", "tutum/dnsutils", "infoblox/dnstools", "*/toolbox", "bash"]),
+  ...shells([
+    "alpine",
+    "*/alpine",
+    "debian",
+    "ubuntu",
+    "centos",
+    "rockylinux",
+    "fedora",
+    "*/ubi8*",
+    "*/ubi9*",
+  ]),
+  ...shells([
+    "nicolaka/netshoot",
+    "*/jessie-dnsutils",
+    "tutum/dnsutils",
+    "infoblox/dnstools",
+    "*/toolbox",
+    "bash",
+  ]),
   ...shells(["curlimages/curl", "appropriate/curl", "byrnedo/alpine-curl", "*/curl"], {
     command: ["curl"],
     entrypoint: ["curl"],
@@ -84,7 +105,9 @@ export const DEFAULT_IMAGES: readonly Image[] = [
   server("*nginx*unprivileged*", 8080, "http", NGINX),
   server("nginxdemos/hello", 80, "http", {
     server: "nginx",
-    pages: { "*": "Server address: {address}:{port}\nServer name: {pod}\nDate: {date}\nURI: {path}\nRequest ID: -\n" },
+    pages: {
+      "*": "Server address: {address}:{port}\nServer name: {pod}\nDate: {date}\nURI: {path}\nRequest ID: -\n",
+    },
   }),
   server("*nginx", 80, "http", NGINX),
   server("*nginx-slim*", 80, "http", NGINX),
@@ -94,9 +117,18 @@ export const DEFAULT_IMAGES: readonly Image[] = [
     pages: { "/index.html": HTTPD_PAGE },
     documentRoot: "/usr/local/apache2/htdocs",
   }),
-  server("caddy", 80, "http", { programs: ["caddy"], server: "Caddy", pages: { "*": "Caddy works! ({pod})\n" } }),
+  server("caddy", 80, "http", {
+    programs: ["caddy"],
+    server: "Caddy",
+    pages: { "*": "Caddy works! ({pod})\n" },
+  }),
+  server("php:*fpm*", 9000, "silent", { programs: ["php-fpm", "docker-php-entrypoint"] }),
   server("php*", 80, "http", PHP),
-  server("*/php*", 80, "http", PHP),
+  server("*/php*", 80, "http", {
+    ...PHP,
+    serves: [],
+    usually: [{ port: 80, protocol: "TCP", answers: "http" }],
+  }),
   server("wordpress", 80, "http", { ...PHP, programs: ["apache2-foreground", "docker-entrypoint.sh"] }),
   server("tomcat", 8080, "http", { programs: ["catalina.sh"], pages: { "*": "Apache Tomcat ({pod})\n" } }),
   server("praqma/network-multitool", 80, "http", {
@@ -115,10 +147,26 @@ export const DEFAULT_IMAGES: readonly Image[] = [
   text("*/hello-app*", 8080, "Hello, world!\nVersion: 1.0.0\nHostname: {pod}\n"),
   text("*/node-hello*", 8080, "Hello Kubernetes!"),
   text("*/kubernetes-bootcamp", 8080, "Hello Kubernetes bootcamp! | Running on: {pod} | v=1\n"),
-  text("*/echoserver*", 8080, "Hostname: {pod}\n\nRequest Information:\n\tclient_address={client}\n\tmethod={method}\n\treal path={path}\n"),
-  text("traefik/whoami", 80, "Hostname: {pod}\nIP: {address}\nRemoteAddr: {client}\n{method} {path} HTTP/1.1\n"),
-  text("containous/whoami", 80, "Hostname: {pod}\nIP: {address}\nRemoteAddr: {client}\n{method} {path} HTTP/1.1\n"),
-  text("ealen/echo-server", 80, '{"host":{"hostname":"{pod}","ip":"{client}"},"http":{"method":"{method}","originalUrl":"{path}"}}'),
+  text(
+    "*/echoserver*",
+    8080,
+    "Hostname: {pod}\n\nRequest Information:\n\tclient_address={client}\n\tmethod={method}\n\treal path={path}\n",
+  ),
+  text(
+    "traefik/whoami",
+    80,
+    "Hostname: {pod}\nIP: {address}\nRemoteAddr: {client}\n{method} {path} HTTP/1.1\n",
+  ),
+  text(
+    "containous/whoami",
+    80,
+    "Hostname: {pod}\nIP: {address}\nRemoteAddr: {client}\n{method} {path} HTTP/1.1\n",
+  ),
+  text(
+    "ealen/echo-server",
+    80,
+    '{"host":{"hostname":"{pod}","ip":"{client}"},"http":{"method":"{method}","originalUrl":"{path}"}}',
+  ),
   text("kennethreitz/httpbin", 80, '{\n  "origin": "{client}",\n  "url": "{path}"\n}\n'),
   text("stefanprodan/podinfo", 9898, '{\n  "hostname": "{pod}",\n  "message": "greetings from podinfo"\n}\n'),
   text("paulbouwer/hello-kubernetes", 8080, "Hello world! pod: {pod}\n"),

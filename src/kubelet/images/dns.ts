@@ -62,7 +62,12 @@ export function dnsQuery(id: number, name: string, type: RecordType): Buffer {
   const labels = name
     .replace(/\.$/, "")
     .split(".")
-    .map((label) => Buffer.concat([Buffer.from([Math.min(Buffer.byteLength(label), 63)]), Buffer.from(label).subarray(0, 63)]));
+    .map((label) =>
+      Buffer.concat([
+        Buffer.from([Math.min(Buffer.byteLength(label), 63)]),
+        Buffer.from(label).subarray(0, 63),
+      ]),
+    );
   return Buffer.concat([header, ...labels, Buffer.from([0, 0, RECORD_TYPES[type], 0, 1])]);
 }
 

@@ -1,6 +1,16 @@
 /** @module What an image does here: nothing is pulled, so each image is a description. */
 
-export const ANSWERS = ["http", "echo", "any", "mysql", "redis", "mongo", "postgres", "memcached", "silent"] as const;
+export const ANSWERS = [
+  "http",
+  "echo",
+  "any",
+  "mysql",
+  "redis",
+  "mongo",
+  "postgres",
+  "memcached",
+  "silent",
+] as const;
 /** What a port says; `any` is HTTP to those who speak it and an echo to all others. */
 export type Answer = (typeof ANSWERS)[number];
 
@@ -28,6 +38,8 @@ export interface Image {
   /** False: it cannot be pulled, for walkthroughs of ErrImagePull. */
   readonly exists: boolean;
   readonly serves: readonly ServedPort[];
+  /** What it serves where the pod declares no ports: for images whose name only hints at what they are. */
+  readonly usually: readonly ServedPort[];
   /** What runs without `command` and `args`. */
   readonly command: readonly string[];
   /** What `args` are given to; empty where `args` replace `command`. */
@@ -47,6 +59,7 @@ export interface Image {
 export const NO_IMAGE: Omit<Image, "pattern" | "kind"> = {
   exists: true,
   serves: [],
+  usually: [],
   command: [],
   entrypoint: [],
   programs: [],

@@ -8,7 +8,7 @@ type Command = Pick<ContainerConfig, "command" | "args" | "env" | "ports">;
 
 /** Ports that the pod declares, beside those that the image has. */
 function declared(config: Command, image: Image): ServedPort[] {
-  const answers = image.serves[0]?.answers ?? "any";
+  const answers = (image.serves[0] ?? image.usually[0])?.answers ?? "any";
   const known = new Set(image.serves.map((one) => `${one.protocol} ${one.port}`));
   return config.ports
     .filter((one) => !known.has(`${one.protocol} ${one.port}`))
@@ -16,7 +16,7 @@ function declared(config: Command, image: Image): ServedPort[] {
 }
 
 function serverOf(image: Image, config: Command, args: readonly string[]): ServerPlan {
-  const own = movedPort(image, args);
+  const own = image.serves.length === 0 && config.ports.length === 0 ? image.usually : movedPort(image, args);
   return { kind: "server", serves: [...own, ...declared(config, { ...image, serves: own })], started: [] };
 }
 
@@ -92,4 +92,3 @@ export function planContainer(image: Image, config: Command): Plan {
       return image.kind satisfies never;
   }
 }
-

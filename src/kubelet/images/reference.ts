@@ -9,7 +9,8 @@ export interface ImageReference {
   readonly text: string;
 }
 
-const DOMAIN = /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*(?::\d+)?$/;
+const DOMAIN =
+  /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*(?::\d+)?$/;
 const COMPONENT = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 const TAG = /^\w[\w.-]{0,127}$/;
 const DIGEST = /^[a-z][a-z0-9]*(?:[-_+.][a-z][a-z0-9]*)*:[0-9a-fA-F]{32,}$/i;
@@ -24,10 +25,12 @@ export function parseReference(text: string): ImageReference | undefined {
   if (tag !== undefined && !TAG.test(tag)) return undefined;
   const components = (colon < 0 ? named : named.slice(0, colon)).split("/");
   const first = components[0] ?? "";
-  const hasDomain = components.length > 1 && (/[.:]/.test(first) || first === "localhost" || first !== first.toLowerCase());
+  const hasDomain =
+    components.length > 1 && (/[.:]/.test(first) || first === "localhost" || first !== first.toLowerCase());
   const domain = hasDomain ? first : "docker.io";
   const rest = hasDomain ? components.slice(1) : components;
-  if (!DOMAIN.test(domain) || rest.length === 0 || !rest.every((part) => COMPONENT.test(part))) return undefined;
+  if (!DOMAIN.test(domain) || rest.length === 0 || !rest.every((part) => COMPONENT.test(part)))
+    return undefined;
   const host = domain === "index.docker.io" ? "docker.io" : domain;
   const path = host === "docker.io" && rest.length === 1 ? ["library", ...rest] : rest;
   const repository = `${host}/${path.join("/")}`;

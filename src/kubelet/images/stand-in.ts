@@ -3,6 +3,7 @@
  * is a few open files and this object: nothing else is made before somebody connects.
  */
 import { Socket } from "node:net";
+import { formatIp } from "../../base/ip.ts";
 import {
   EPOLLIN,
   IPPROTO_TCP,
@@ -21,7 +22,6 @@ import type { Netns } from "../../linux/netns.ts";
 import { inNamespace } from "../../linux/netns.ts";
 import type { Poller } from "../../linux/poller.ts";
 import { bothFamilies, ipOf, openSocket, parseSocketAddress, socketAddress } from "../../linux/sockets.ts";
-import { formatIp } from "../../base/ip.ts";
 import type { ServedPort } from "./image.ts";
 import { datagramAnswer } from "./servers/agnhost.ts";
 import type { ServerContext } from "./servers/context.ts";
@@ -106,7 +106,7 @@ export class StandIn {
       const client = { address: formatIp(from.ip), port: from.port };
       const message = Buffer.from(buffer.subarray(0, length));
       const answer = datagramAnswer(message, client, { context: this.#context, port });
-      libc().sendto(fd, answer, answer.length, MSG_DONTWAIT | MSG_NOSIGNAL, fromAddress, fromLength[0] ?? 28);
+      libc().sendto(fd, answer, answer.length, MSG_DONTWAIT | MSG_NOSIGNAL, fromAddress, fromLength[0]);
     }
   }
 

@@ -3,7 +3,15 @@
  * busybox's cannot do what tutorials ask of them.
  */
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { OpError } from "../../base/errors.ts";
 
@@ -19,13 +27,20 @@ export interface BaseDirectory {
 export const TOOLS_DIRECTORY = "/opt/tortie";
 
 /** Served by `src/kubelet/tools/main.ts`. */
-export const TOOLS: readonly string[] = ["wget", "nc", "curl", "nslookup", "agnhost"];
+export const TOOLS: readonly string[] = "wget nc ncat netcat curl nslookup dig agnhost".split(" ");
 
 /** The programs that a server image has, as processes: for `sh -c "…; nginx -g 'daemon off;'"`. */
-export const SERVER_TOOLS: readonly string[] = ["nginx", "httpd-foreground"];
+export const SERVER_TOOLS: readonly string[] =
+  "nginx httpd-foreground apache2-foreground mysqld redis-server mongod memcached".split(" ");
 
 /** Debian's busybox shell runs its own applets before it looks at $PATH, so the shell is dash. */
 const SHELLS: readonly string[] = ["sh", "ash", "dash"];
+
+/**
+ * busybox's programs that run others prefer its own applets too, so `timeout 5 wget …` would miss our wget. The
+ * machine's do not, where it has them.
+ */
+const RUNNERS: readonly string[] = "timeout env nohup nice xargs find watch time setsid".split(" ");
 
 function find(program: string): string | undefined {
   for (const folder of ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin"]) {
@@ -49,7 +64,7 @@ function bring(program: string, folder: string): string {
   return `/bin/${path.basename(copy)}`;
 }
 
-/** @param toolsPath - the bundled `tools/main.ts`; without it containers have busybox's tools only */
+/** @param toolsPath - `tools/main.ts`, bundled as one CommonJS file, which starts faster than a module; without it containers have busybox's tools only */
 export function prepareBase(directory: string, toolsPath: string | undefined): BaseDirectory {
   const base = {
     bin: path.join(directory, "base/bin"),
@@ -62,19 +77,17 @@ export function prepareBase(directory: string, toolsPath: string | undefined): B
   const applets = execFileSync(find("busybox") ?? "busybox", ["--list"], { encoding: "utf8" }).split("\n");
   const links = new Map<string, string>([["busybox", busybox]]);
   for (const applet of applets) if (applet !== "" && applet !== "busybox") links.set(applet, busybox);
+  for (const name of RUNNERS) {
+    const file = `/usr/bin/${name}`;
+    if (existsSync(file)) links.set(name, file);
+  }
   const shell = bring("dash", base.bin);
   for (const name of SHELLS) links.set(name, shell);
   if (toolsPath !== undefined) {
-    copyFileSync(toolsPath, path.join(base.opt, "tools.mjs"));
     // A mount point: the node program may be anywhere on the machine.
     writeFileSync(path.join(base.opt, "node"), "");
-    writeFileSync(
-      path.join(base.opt, "tool"),
-      `#!${TOOLS_DIRECTORY}/node\nimport("${TOOLS_DIRECTORY}/tools.mjs");\n`,
-      {
-        mode: 0o755,
-      },
-    );
+    const program = readFileSync(toolsPath, "utf8").replace(/^#!.*\n/, "");
+    writeFileSync(path.join(base.opt, "tool"), `#!${TOOLS_DIRECTORY}/node\n${program}`, { mode: 0o755 });
     for (const tool of [...TOOLS, ...SERVER_TOOLS]) {
       symlinkSync(`${TOOLS_DIRECTORY}/tool`, path.join(base.opt, "bin", tool));
       links.set(tool, `${TOOLS_DIRECTORY}/tool`);

@@ -67,9 +67,12 @@ export function checkProgram(
 
 /** As runc does, makes the working directory where there is none. */
 export function prepareDirectory(cwd: string): void {
+  let problem: string;
   try {
     mkdirSync(cwd, { recursive: true });
-  } catch (cause) {
-    throw new ContainerError("CreateContainerError", `mkdir ${cwd}: ${String((cause as Error).message)}`);
+    return;
+  } catch (error) {
+    problem = error instanceof Error ? error.message : String(error);
   }
+  throw new ContainerError("CreateContainerError", `mkdir ${cwd}: ${problem}`);
 }

@@ -76,7 +76,9 @@ function openPeer(master: number, flags: number): number {
 /** Resolves when all are closed, or some time after `ended`. */
 async function closed(streams: readonly Readable[], ended: Promise<unknown>): Promise<void> {
   const all = Promise.all(
-    streams.map((stream) => (stream.closed ? undefined : new Promise((resolve) => stream.once("close", resolve)))),
+    streams.map((stream) =>
+      stream.closed ? undefined : new Promise((resolve) => stream.once("close", resolve)),
+    ),
   );
   await ended;
   let timer: NodeJS.Timeout | undefined;
@@ -140,7 +142,7 @@ function launchOnTerminal(what: Launch): Launched {
   const { master, slave } = openTerminal(DEFAULT_SIZE);
   try {
     // The first process of a session has the terminal as its own: Ctrl-C, job control and /dev/tty.
-    const child = spawn("/bin/busybox", ["setsid", "-c", ...what.argv], {
+    const child = spawn("/bin/setsid", ["-c", ...what.argv], {
       env: what.env,
       cwd: what.cwd,
       stdio: [slave, slave, slave],

@@ -8,7 +8,14 @@ import { checked, libc } from "../../linux/libc.ts";
 import type { Netns } from "../../linux/netns.ts";
 import { inNamespace } from "../../linux/netns.ts";
 import { ipOf, openSocket, socketAddress } from "../../linux/sockets.ts";
-import { dnsQuery, hostsEntry, parseDnsAnswer, parseResolvConf, RECORD_TYPES, searchNames } from "../images/dns.ts";
+import {
+  dnsQuery,
+  hostsEntry,
+  parseDnsAnswer,
+  parseResolvConf,
+  RECORD_TYPES,
+  searchNames,
+} from "../images/dns.ts";
 
 export interface Target {
   readonly address: string;

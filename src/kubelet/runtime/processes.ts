@@ -115,9 +115,7 @@ export class Processes {
     if (argv.length === 0) throw new ContainerError("CreateContainerError", "no command specified");
     const odd = Object.entries(env).filter(([name]) => !PLAIN_NAME.test(name));
     const inner =
-      odd.length === 0
-        ? argv
-        : ["/bin/busybox", "env", ...odd.map(([name, value]) => `${name}=${value}`), ...argv];
+      odd.length === 0 ? argv : ["/bin/env", ...odd.map(([name, value]) => `${name}=${value}`), ...argv];
     container.spaces = this.#create(container, () => {
       prepareDirectory(cwd);
       checkProgram(argv, env, cwd, START_FAILED);

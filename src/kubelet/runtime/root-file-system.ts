@@ -13,6 +13,7 @@ import {
   openSync,
   readdirSync,
   readlinkSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -161,7 +162,8 @@ function makeWritable(root: string, folder: string): void {
   mkdirSync(`${root}${machine}`, { recursive: true });
   mkdirSync(`${root}${own}`, { recursive: true });
   bind(`${root}${folder}`, `${root}${machine}`);
-  for (const entry of readdirSync(`${root}${folder}`)) symlinkSync(`${machine}/${entry}`, `${root}${own}/${entry}`);
+  for (const entry of readdirSync(`${root}${folder}`))
+    symlinkSync(`${machine}/${entry}`, `${root}${own}/${entry}`);
   bind(`${root}${own}`, `${root}${folder}`);
 }
 
@@ -179,7 +181,8 @@ function insideRoot(root: string, target: string): string {
   for (const part of path.posix.normalize(`/${target}`).split("/").filter(Boolean)) {
     const next = `${real}/${part}`;
     const kind = lstatSync(`${root}${next}`, { throwIfNoEntry: false });
-    if (kind?.isSymbolicLink()) real = insideRoot(root, path.posix.resolve(real || "/", readlinkSync(`${root}${next}`)));
+    if (kind?.isSymbolicLink())
+      real = insideRoot(root, path.posix.resolve(real || "/", readlinkSync(`${root}${next}`)));
     else real = next;
   }
   return real || "/";
@@ -206,7 +209,11 @@ function addMount(root: string, mount: Mount, place: string): void {
 /** Builds the root and makes it "/". Old mounts are gone then, but for /proc: the kernel demands to see one. */
 export function buildRoot(spec: RootSpec): void {
   const { root } = spec.base;
-  checked(libc().mount("none", "/", null, MS_REC | MS_PRIVATE, null), "keep mounts private", "kernel-refused");
+  checked(
+    libc().mount("none", "/", null, MS_REC | MS_PRIVATE, null),
+    "keep mounts private",
+    "kernel-refused",
+  );
   checked(
     libc().mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=512m"),
     "mount a container's root",
@@ -238,12 +245,15 @@ export function buildRoot(spec: RootSpec): void {
   pivot(root);
 }
 
-
 function addContents(root: string, spec: RootSpec): void {
   for (const [file, text] of Object.entries(spec.files)) {
     const place = insideRoot(root, file);
     prepareFor(root, place);
-    mkdirSync(path.posix.dirname(`${root}${place}`), { recursive: true });
+    const folder = path.posix.dirname(place);
+    mkdirSync(`${root}${folder}`, { recursive: true });
+    // The machine may have the same server installed.
+    if (statSync(`${root}${folder}`).dev !== statSync(root).dev) makeWritable(root, folder);
+    rmSync(`${root}${place}`, { force: true });
     writeFileSync(`${root}${place}`, text);
   }
   const depth = (mount: Mount): number => mount.target.split("/").length;

@@ -1,12 +1,13 @@
 /** @module One container while it runs: its exit, its namespaces when it has any, and who serves for it. */
-import type { Plan } from "../images/image.ts";
+
+import { constants } from "node:os";
 import type { FoundImage } from "../images/catalogue.ts";
+import type { Plan } from "../images/image.ts";
 import type { StandIn } from "../images/stand-in.ts";
 import type { Attachments } from "./attachments.ts";
 import type { ContainerConfig, ContainerExit, PodSandbox, RunningContainer } from "./container.ts";
 import type { Launched, ProcessEnd } from "./launch.ts";
 import type { LogWriter } from "./log-writer.ts";
-import { constants } from "node:os";
 
 /** Namespaces of a container that has or had a process. */
 export interface Spaces {

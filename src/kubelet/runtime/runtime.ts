@@ -17,13 +17,7 @@ import { planContainer } from "../images/plan.ts";
 import type { ServerContext } from "../images/servers/context.ts";
 import { StandIn } from "../images/stand-in.ts";
 import { Attachments } from "./attachments.ts";
-import type {
-  ContainerConfig,
-  ContainerExit,
-  PodSandbox,
-  RunningContainer,
-  Streams,
-} from "./container.ts";
+import type { ContainerConfig, ContainerExit, PodSandbox, RunningContainer, Streams } from "./container.ts";
 import { ContainerError } from "./container.ts";
 import type { Launched } from "./launch.ts";
 import { LogWriter } from "./log-writer.ts";
@@ -109,7 +103,10 @@ export class Runtime {
       if (!missing || plan.otherwise === undefined) throw error;
       this.#processes.release(container);
       const program = plan.argv[0] ?? "";
-      container.log.line("stderr", `tortie: ${program} is not on this machine; its ports are answered for it`);
+      container.log.line(
+        "stderr",
+        `tortie: ${program} is not on this machine; its ports are answered for it`,
+      );
       this.#run(container, { kind: "server", serves: plan.otherwise, started: [] });
       return;
     }
@@ -135,7 +132,10 @@ export class Runtime {
     main.end.then(
       (end) => this.#ended(container, exitOf(end)),
       (error: unknown) =>
-        this.#ended(container, exitOf({ code: 128, signal: null }, error instanceof Error ? error.message : "")),
+        this.#ended(
+          container,
+          exitOf({ code: 128, signal: null }, error instanceof Error ? error.message : ""),
+        ),
     );
   }
 
@@ -229,14 +229,14 @@ export class Runtime {
   async attach(container: RunningContainer, streams: Streams): Promise<void> {
     const own = this.#own(container);
     if (own.attachments) {
-      await own.attachments.attach(
-        own.config.stdin ? streams : withoutStdin(streams),
-        own.exit,
-      );
+      await own.attachments.attach(own.config.stdin ? streams : withoutStdin(streams), own.exit);
       return;
     }
     const sinks = [streams.stdout, streams.stderr].filter((sink) => sink !== undefined);
-    await Promise.race([own.exit, ...sinks.map((sink) => new Promise((resolve) => sink.once("close", resolve)))]);
+    await Promise.race([
+      own.exit,
+      ...sinks.map((sink) => new Promise((resolve) => sink.once("close", resolve))),
+    ]);
   }
 
   /** SIGTERM, and SIGKILL after `graceMs`. Resolves at once where it has ended already. */

@@ -11,13 +11,7 @@
  */
 import { closeSync, openSync } from "node:fs";
 import { BugError, OpError } from "../../base/errors.ts";
-import {
-  CLONE_FS,
-  CLONE_NEWIPC,
-  CLONE_NEWNS,
-  CLONE_NEWPID,
-  CLONE_NEWUTS,
-} from "../../linux/constants.ts";
+import { CLONE_FS, CLONE_NEWIPC, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS } from "../../linux/constants.ts";
 import { checked, libc } from "../../linux/libc.ts";
 import type { Netns } from "../../linux/netns.ts";
 import { inNamespace } from "../../linux/netns.ts";

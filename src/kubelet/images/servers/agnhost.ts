@@ -101,7 +101,11 @@ export function serveHostname(socket: Socket, { context }: Served): void {
 }
 
 /** What a datagram is answered with; other containers echo. */
-export function datagramAnswer(message: Buffer, client: { address: string; port: number }, served: Served): Buffer {
+export function datagramAnswer(
+  message: Buffer,
+  client: { address: string; port: number },
+  served: Served,
+): Buffer {
   const { body } = served.port;
   const value = porterValue(body);
   if (value !== undefined) return Buffer.from(value);

@@ -11,7 +11,13 @@ const OP_QUERY = 2004;
 const OP_MSG = 2013;
 const MAX_MESSAGE = 48_000_000;
 
-export type BsonValue = string | number | boolean | Date | readonly string[] | { readonly [name: string]: BsonValue };
+export type BsonValue =
+  | string
+  | number
+  | boolean
+  | Date
+  | readonly string[]
+  | { readonly [name: string]: BsonValue };
 export interface Bson {
   readonly [name: string]: BsonValue;
 }
@@ -49,7 +55,11 @@ function encodeValue(name: string, value: BsonValue): Buffer {
   }
   if (Array.isArray(value)) {
     const items: readonly string[] = value;
-    return element(4, name, encodeBson(Object.fromEntries(items.map((item, index) => [String(index), item]))));
+    return element(
+      4,
+      name,
+      encodeBson(Object.fromEntries(items.map((item, index) => [String(index), item]))),
+    );
   }
   return element(3, name, encodeBson(value as Bson));
 }

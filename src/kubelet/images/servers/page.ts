@@ -85,7 +85,8 @@ function typeOf(file: string, body: string): string {
   return body.startsWith("{") || body.startsWith("[") ? "application/json" : "text/plain; charset=utf-8";
 }
 
-const UNKNOWN_PAGE = "Hello from pod {namespace}/{pod} ({address}), port {port}, image {image}\n{method} {path}\n";
+const UNKNOWN_PAGE =
+  "Hello from pod {namespace}/{pod} ({address}), port {port}, image {image}\n{method} {path}\n";
 
 /** Files of the container come first: a mounted or edited page is what is served. */
 export async function pageFor(request: PageRequest, served: Served): Promise<Page> {
@@ -97,10 +98,12 @@ export async function pageFor(request: PageRequest, served: Served): Promise<Pag
   }
   const names = plain.endsWith("/") ? [`${plain}index.html`, `${plain}index.php`] : [plain];
   for (const name of names) {
-    const body = image.documentRoot === undefined ? undefined : served.context.readFile(image.documentRoot + name);
+    const body =
+      image.documentRoot === undefined ? undefined : served.context.readFile(image.documentRoot + name);
     const template = image.pages[name];
     // What we put there ourselves is a template still.
-    if (body !== undefined && body.toString() !== template) return { status: 200, type: typeOf(name, ""), body };
+    if (body !== undefined && body.toString() !== template)
+      return { status: 200, type: typeOf(name, ""), body };
     if (template === undefined) continue;
     const filled = await fill(template, request, served);
     return { status: 200, type: typeOf(name, filled), body: filled };

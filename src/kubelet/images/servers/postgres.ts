@@ -43,7 +43,11 @@ function answer(type: string, payload: Buffer): Buffer | undefined {
       if (words === "") return Buffer.concat([postgresMessage("I", Buffer.alloc(0)), READY]);
       const rows = verb === "SELECT" || verb === "SHOW";
       const description = rows ? [postgresMessage("T", Buffer.alloc(2))] : [];
-      return Buffer.concat([...description, postgresMessage("C", Buffer.from(`${rows ? "SELECT 0" : verb}\0`)), READY]);
+      return Buffer.concat([
+        ...description,
+        postgresMessage("C", Buffer.from(`${rows ? "SELECT 0" : verb}\0`)),
+        READY,
+      ]);
     }
     case "P":
       return postgresMessage("1", Buffer.alloc(0));

@@ -54,7 +54,11 @@ function information(context: ServerContext, keys: number): string {
 }
 
 /** The answer to one command. */
-export function redisAnswer(words: readonly string[], store: Map<string, string>, context: ServerContext): string {
+export function redisAnswer(
+  words: readonly string[],
+  store: Map<string, string>,
+  context: ServerContext,
+): string {
   const [name = "", key, value] = words;
   const command = name.toLowerCase();
   switch (command) {
@@ -70,7 +74,18 @@ export function redisAnswer(words: readonly string[], store: Map<string, string>
       if (command.startsWith("flush")) store.clear();
       return "+OK\r\n";
     case "hello":
-      return many(["server", "redis", "version", "7.4.1", "proto", "2", "mode", "standalone", "role", "master"]);
+      return many([
+        "server",
+        "redis",
+        "version",
+        "7.4.1",
+        "proto",
+        "2",
+        "mode",
+        "standalone",
+        "role",
+        "master",
+      ]);
     case "info":
       return bulk(information(context, store.size));
     case "command":
@@ -100,7 +115,10 @@ export function redisAnswer(words: readonly string[], store: Map<string, string>
     case "quit":
       return "+OK\r\n";
     default: {
-      const given = words.slice(1).map((word) => `'${word}' `).join("");
+      const given = words
+        .slice(1)
+        .map((word) => `'${word}' `)
+        .join("");
       return `-ERR unknown command '${name}', with args beginning with: ${given}\r\n`;
     }
   }

@@ -1,7 +1,7 @@
 /** @module What a port answers, by its kind. */
 import type { Socket } from "node:net";
-import { unreachable } from "../../../base/errors.ts";
 import { HOSTNAME } from "../agnhost-plan.ts";
+import type { Answer } from "../image.ts";
 import { serveHostname } from "./agnhost.ts";
 import type { Served } from "./context.ts";
 import { serveAny, serveHttp } from "./http.ts";
@@ -11,31 +11,23 @@ import { serveMysql } from "./mysql.ts";
 import { servePostgres } from "./postgres.ts";
 import { serveRedis } from "./redis.ts";
 
+function serveSilently(socket: Socket, served: Served): void {
+  if (served.port.body === HOSTNAME) serveHostname(socket, served);
+  else socket.resume();
+}
+
+const SERVERS: Readonly<Record<Answer, (socket: Socket, served: Served) => void>> = {
+  http: serveHttp,
+  any: serveAny,
+  echo: (socket) => void socket.pipe(socket),
+  mysql: serveMysql,
+  redis: serveRedis,
+  mongo: serveMongo,
+  postgres: servePostgres,
+  memcached: serveMemcached,
+  silent: serveSilently,
+};
+
 export function serveTcp(socket: Socket, served: Served): void {
-  const { answers, body } = served.port;
-  switch (answers) {
-    case "http":
-      return serveHttp(socket, served);
-    case "any":
-      return serveAny(socket, served);
-    case "echo":
-      socket.pipe(socket);
-      return;
-    case "mysql":
-      return serveMysql(socket, served);
-    case "redis":
-      return serveRedis(socket, served);
-    case "mongo":
-      return serveMongo(socket, served);
-    case "postgres":
-      return servePostgres(socket, served);
-    case "memcached":
-      return serveMemcached(socket, served);
-    case "silent":
-      if (body === HOSTNAME) serveHostname(socket, served);
-      else socket.resume();
-      return;
-    default:
-      return unreachable(answers);
-  }
+  SERVERS[served.port.answers](socket, served);
 }

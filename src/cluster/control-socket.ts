@@ -1,0 +1,91 @@
+/** @module The machine's socket: what it is asked from outside. One request a connection, one answer, JSON. */
+import { rmSync } from "node:fs";
+import { connect, createServer, type Server } from "node:net";
+import { OpError } from "../base/errors.ts";
+import type { Layout } from "./layout.ts";
+import { type Machine, memoryOf } from "./machine.ts";
+
+export type MachineRequest = { readonly do: "status" } | { readonly do: "down" } | { readonly do: "restart" };
+
+export interface MachineStatus {
+  readonly pid: number;
+  readonly nodes: readonly {
+    readonly name: string;
+    readonly addresses: readonly string[];
+    readonly podCidrs: readonly string[];
+  }[];
+  readonly processes: readonly {
+    readonly name: string;
+    readonly pid: number | undefined;
+    readonly restarts: number;
+    readonly memoryBytes: number;
+  }[];
+}
+
+export function serveMachine(layout: Layout, machine: Machine, end: () => void): Promise<Server> {
+  rmSync(layout.machineSocket, { force: true });
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    let text = "";
+    socket.on("error", () => socket.destroy());
+    socket.on("data", (chunk) => {
+      text += chunk.toString();
+      if (!text.includes("\n")) return;
+      socket.end(JSON.stringify(answer(machine, JSON.parse(text) as MachineRequest, end)));
+    });
+  });
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(layout.machineSocket, () => resolve(server));
+  });
+}
+
+function answer(machine: Machine, request: MachineRequest, end: () => void): unknown {
+  switch (request.do) {
+    case "status":
+      return statusOf(machine);
+    case "restart":
+      machine.restart();
+      return {};
+    case "down":
+      setImmediate(end);
+      return {};
+    default:
+      return request satisfies never;
+  }
+}
+
+function statusOf(machine: Machine): MachineStatus {
+  const processes = machine.processes.flatMap(({ plan, pid, restarts }) => [
+    { name: plan.name, pid, restarts, memoryBytes: pid === undefined ? 0 : memoryOf(pid) },
+  ]);
+  return {
+    pid: process.pid,
+    nodes: machine.nodes,
+    processes: [
+      { name: "machine", pid: process.pid, restarts: 0, memoryBytes: memoryOf(process.pid) },
+      ...processes,
+    ],
+  };
+}
+
+/** @throws OpError `cluster-missing` when no machine answers there */
+export function askMachine<T>(layout: Layout, request: MachineRequest): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(layout.machineSocket);
+    let text = "";
+    socket.on("connect", () => socket.write(`${JSON.stringify(request)}\n`));
+    socket.on("data", (chunk) => {
+      text += chunk.toString();
+    });
+    socket.on("end", () => resolve(JSON.parse(text === "" ? "{}" : text) as T));
+    socket.on("error", (cause) => {
+      reject(
+        new OpError(`cluster ${layout.name} is not running; start it with: tortie up --name ${layout.name}`, {
+          code: "cluster-missing",
+          cause,
+          facts: { name: layout.name },
+        }),
+      );
+    });
+  });
+}

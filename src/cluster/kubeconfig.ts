@@ -1,0 +1,129 @@
+/** @module The kubeconfig of a cluster: printed alone, or put into the user's own beside what is there. */
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import path from "node:path";
+import { dump, load } from "js-yaml";
+import { OpError } from "../base/errors.ts";
+import type { Credentials } from "./credentials.ts";
+
+interface NamedEntry {
+  readonly name: string;
+  readonly [field: string]: unknown;
+}
+
+interface Kubeconfig {
+  apiVersion: "v1";
+  kind: "Config";
+  clusters: NamedEntry[];
+  users: NamedEntry[];
+  contexts: NamedEntry[];
+  "current-context": string;
+  [field: string]: unknown;
+}
+
+export function contextOf(name: string): string {
+  return `tortie-${name}`;
+}
+
+export function kubeconfigOf(name: string, port: number, credentials: Credentials): Kubeconfig {
+  const context = contextOf(name);
+  const base64 = (text: string): string => Buffer.from(text).toString("base64");
+  return {
+    apiVersion: "v1",
+    kind: "Config",
+    clusters: [
+      {
+        name: context,
+        cluster: {
+          "certificate-authority-data": base64(credentials.authority),
+          server: `https://127.0.0.1:${port}`,
+        },
+      },
+    ],
+    users: [
+      {
+        name: context,
+        user: {
+          "client-certificate-data": base64(credentials.admin.certificate),
+          "client-key-data": base64(credentials.admin.key),
+        },
+      },
+    ],
+    contexts: [{ name: context, context: { cluster: context, user: context } }],
+    "current-context": context,
+  };
+}
+
+export function kubeconfigText(config: Kubeconfig): string {
+  return dump(config, { lineWidth: -1, noRefs: true });
+}
+
+/** As kubectl: the first file of $KUBECONFIG, else ~/.kube/config. */
+export function userKubeconfigPath(): string {
+  const listed = process.env["KUBECONFIG"]?.split(path.delimiter).find((file) => file !== "");
+  return listed ?? path.join(homedir(), ".kube", "config");
+}
+
+const LISTS = ["clusters", "users", "contexts"] as const;
+
+/**
+ * Puts a cluster's context among the user's others, and makes it the current one. What else is there stays.
+ * @throws OpError `file-unreadable` when the file is no kubeconfig: it is left as it is
+ */
+export function addContext(file: string, own: Kubeconfig): void {
+  change(file, (config) => {
+    for (const list of LISTS)
+      config[list] = [
+        ...config[list].filter(({ name }) => !own[list].some((one) => one.name === name)),
+        ...own[list],
+      ];
+    config["current-context"] = own["current-context"];
+  });
+}
+
+/** Takes a cluster's context out again. */
+export function removeContext(file: string, context: string): void {
+  if (!existsSync(file)) return;
+  change(file, (config) => {
+    for (const list of LISTS) config[list] = config[list].filter(({ name }) => name !== context);
+    if (config["current-context"] === context) config["current-context"] = "";
+  });
+}
+
+function change(file: string, edit: (config: Kubeconfig) => void): void {
+  const config = read(file);
+  edit(config);
+  mkdirSync(path.dirname(file), { recursive: true });
+  // Another name first: who reads meanwhile sees the old file or the new one, whole.
+  const temporary = `${file}.${process.pid}.tmp`;
+  const mode = existsSync(file) ? statSync(file).mode & 0o777 : 0o600;
+  writeFileSync(temporary, kubeconfigText(config), { mode });
+  renameSync(temporary, file);
+}
+
+function read(file: string): Kubeconfig {
+  const empty: Kubeconfig = {
+    apiVersion: "v1",
+    kind: "Config",
+    clusters: [],
+    users: [],
+    contexts: [],
+    "current-context": "",
+  };
+  if (!existsSync(file)) return empty;
+  let value: unknown;
+  try {
+    value = load(readFileSync(file, "utf8"));
+  } catch (cause) {
+    throw new OpError(`${file} is not a kubeconfig, and is left as it is`, {
+      code: "file-unreadable",
+      cause,
+    });
+  }
+  if (value === undefined || value === null) return empty;
+  if (typeof value !== "object")
+    throw new OpError(`${file} is not a kubeconfig, and is left as it is`, { code: "file-unreadable" });
+  const config = { ...empty, ...(value as Partial<Kubeconfig>) };
+  for (const list of LISTS) config[list] = Array.isArray(config[list]) ? config[list] : [];
+  return config;
+}

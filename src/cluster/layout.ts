@@ -1,0 +1,75 @@
+/** @module Where a cluster keeps its things: what lasts in the user's state folder, sockets where paths are short. */
+import { accessSync, constants, mkdirSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import path from "node:path";
+import { OpError } from "../base/errors.ts";
+
+export interface Layout {
+  readonly name: string;
+  /** Objects, certificates, settings: what `reset` deletes. */
+  readonly state: string;
+  readonly settings: string;
+  readonly pki: string;
+  readonly data: string;
+  readonly logs: string;
+  /** Sockets and what dies with the cluster. A socket's path may have 107 bytes. */
+  readonly run: string;
+  readonly apiSocket: string;
+  readonly kubeletSocket: string;
+  readonly machineSocket: string;
+  agentSocket(node: string): string;
+}
+
+const NAME = /^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$/;
+
+export function stateRoot(): string {
+  return path.join(process.env["XDG_STATE_HOME"] ?? path.join(homedir(), ".local", "state"), "tortie");
+}
+
+/** @throws OpError `input-invalid` for a name that no context may have */
+export function layoutOf(name: string): Layout {
+  if (!NAME.test(name)) {
+    throw new OpError(
+      `${JSON.stringify(name)} is no name for a cluster: lower case letters, digits and '-', 40 at most`,
+      {
+        code: "input-invalid",
+        facts: { name },
+      },
+    );
+  }
+  const state = path.join(stateRoot(), name);
+  const run = path.join(runRoot(), name);
+  return {
+    name,
+    state,
+    settings: path.join(state, "cluster.json"),
+    pki: path.join(state, "pki"),
+    data: path.join(state, "data"),
+    logs: path.join(state, "logs"),
+    run,
+    apiSocket: path.join(run, "api.sock"),
+    kubeletSocket: path.join(run, "kubelet.sock"),
+    machineSocket: path.join(run, "machine.sock"),
+    agentSocket: (node) => path.join(run, `agent-${node}.sock`),
+  };
+}
+
+function runRoot(): string {
+  const wanted = process.env["TORTIE_RUN_DIR"] ?? process.env["XDG_RUNTIME_DIR"];
+  if (wanted && isWritable(wanted)) return path.join(wanted, "tortie");
+  return path.join(tmpdir(), `tortie-${process.env["TORTIE_USER"] ?? process.getuid?.() ?? 0}`);
+}
+
+function isWritable(folder: string): boolean {
+  try {
+    accessSync(folder, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export function makeFolders(layout: Layout): void {
+  for (const folder of [layout.state, layout.pki, layout.logs, layout.run])
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+}

@@ -1,0 +1,267 @@
+/**
+ * @module The machine that a cluster runs on: one process in namespaces of its own, which holds every node's and pod's
+ * network, runs the containers, and sees to the other processes.
+ *
+ *   machine ── nodes, pods, containers, kubelets
+ *      ├── control-plane   API server, controllers, scheduler        ended and started again without harm:
+ *      └── agent × nodes   policy into each node's kernel tables     policy and connections stay
+ */
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { createServer as createTcpServer } from "node:net";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { isReason } from "../client/client.ts";
+import { HttpClient } from "../client/http-client.ts";
+import { NODES } from "../client/kinds.ts";
+import { AddressPool } from "../kubelet/address-pool.ts";
+import { AgentSocket } from "../kubelet/agent-socket.ts";
+import type { ImageCatalogue } from "../kubelet/images/catalogue.ts";
+import { Kubelet } from "../kubelet/kubelet.ts";
+import { PodNetwork } from "../kubelet/pod-network.ts";
+import { Runtime } from "../kubelet/runtime/runtime.ts";
+import { Lab } from "../linux/lab.ts";
+import { inNamespace, type Netns } from "../linux/netns.ts";
+import { planNetwork } from "../network/plan.ts";
+import type { Credentials } from "./credentials.ts";
+import type { Layout } from "./layout.ts";
+import { nodeName, podCidrsOf, type Settings, wellKnownAddresses } from "./settings.ts";
+import { Supervised } from "./supervisor.ts";
+
+export const API_PORT = 6443;
+
+export interface MachineOptions {
+  readonly layout: Layout;
+  readonly settings: Settings;
+  readonly credentials: Credentials;
+  readonly version: string;
+  readonly catalogue: ImageCatalogue;
+  /** The bundled tools that containers have. */
+  readonly toolsPath: string;
+  /** The API's socket on the host's loopback, opened outside. */
+  readonly apiDescriptor: number;
+  readonly log: (line: string) => void;
+}
+
+export interface MachineNode {
+  readonly name: string;
+  readonly addresses: readonly string[];
+  readonly podCidrs: readonly string[];
+}
+
+export class Machine {
+  readonly #options: MachineOptions;
+  readonly #lab: Lab;
+  readonly #runtime: Runtime;
+  readonly #processes: Supervised[] = [];
+  readonly #kubelets = new Map<string, Kubelet>();
+  #podIndex = 0;
+
+  private constructor(options: MachineOptions, lab: Lab, runtime: Runtime) {
+    this.#options = options;
+    this.#lab = lab;
+    this.#runtime = runtime;
+  }
+
+  /** Resolves when all nodes are Ready. @throws OpError */
+  static async start(options: MachineOptions): Promise<Machine> {
+    const { layout, settings } = options;
+    const names = Array.from({ length: settings.nodes }, (_, index) => nodeName(index));
+    const families = settings.podNetworks.map((text) => (text.includes(":") ? 6 : 4));
+    const plan = planNetwork({
+      nodes: names.map((name) => ({ name })),
+      pods: [],
+      outside: [],
+      // Node addresses are of the families that pods have.
+      podNetworks: settings.podNetworks,
+    });
+    const nodes = plan.nodes.map((node, index) => ({
+      ...node,
+      blocks: podCidrsOf(settings, index),
+      routes: plan.nodes.flatMap((other, place) =>
+        other === node
+          ? []
+          : podCidrsOf(settings, place).flatMap((to) => {
+              const via = other.addresses.find((address) => address.includes(":") === to.includes(":"));
+              return via === undefined ? [] : [{ to, via }];
+            }),
+      ),
+    }));
+    options.log(`${names.length} nodes, IPv${families.join(" and IPv")}`);
+    mkdirSync(path.join(layout.run, "pods"), { recursive: true });
+    const lab = Lab.create({ ...plan, nodes });
+    const runtime = new Runtime({
+      directory: path.join(layout.run, "runtime"),
+      catalogue: options.catalogue,
+      toolsPath: options.toolsPath,
+    });
+    const machine = new Machine(options, lab, runtime);
+    await machine.#startAll();
+    return machine;
+  }
+
+  get nodes(): readonly MachineNode[] {
+    return this.#lab.nodes().map(({ plan }, index) => ({
+      name: plan.name,
+      addresses: plan.addresses,
+      podCidrs: podCidrsOf(this.#options.settings, index),
+    }));
+  }
+
+  get runtime(): Runtime {
+    return this.#runtime;
+  }
+
+  kubelet(node: string): Kubelet | undefined {
+    return this.#kubelets.get(node);
+  }
+
+  get processes(): readonly Supervised[] {
+    return this.#processes;
+  }
+
+  #netns(node: string): Netns {
+    return this.#lab.node(node).namespace;
+  }
+
+  async #startAll(): Promise<void> {
+    const { layout, settings, credentials, apiDescriptor } = this.#options;
+    const [first] = this.nodes;
+    rmSync(layout.apiSocket, { force: true });
+    const inCluster = first ? await listenIn(this.#netns(first.name), API_PORT) : undefined;
+    this.#run({
+      name: "control-plane",
+      args: ["control-plane", "--name", layout.name],
+      descriptors: inCluster === undefined ? [apiDescriptor] : [apiDescriptor, inCluster],
+    });
+    const client = new HttpClient({
+      server: "http://tortie",
+      socketPath: layout.apiSocket,
+      token: credentials.tokens["admin"] ?? "",
+      userAgent: "tortie-machine",
+    });
+    await this.#waitForApi(client);
+    for (const node of this.nodes) await this.#register(client, node);
+    for (const { name } of this.nodes) {
+      this.#run({
+        name: `agent-${name}`,
+        args: ["agent", "--name", layout.name, "--node", name],
+        inside: (start) => inNamespace(this.#netns(name), start),
+      });
+    }
+    await Promise.all(this.nodes.map((node) => this.#startKubelet(node, settings)));
+    client.close();
+  }
+
+  #run(plan: ConstructorParameters<typeof Supervised>[0]): void {
+    const { layout, log } = this.#options;
+    this.#processes.push(new Supervised(plan, layout.logs, log));
+  }
+
+  async #waitForApi(client: HttpClient): Promise<void> {
+    for (;;) {
+      try {
+        await client.get(NODES, { name: "any" });
+        return;
+      } catch (error) {
+        if (isReason(error, "NotFound")) return;
+        await sleep(10);
+      }
+    }
+  }
+
+  async #register(client: HttpClient, node: MachineNode): Promise<void> {
+    const isFirst = node.name === nodeName(0);
+    try {
+      await client.create(NODES, {
+        apiVersion: "v1",
+        kind: "Node",
+        metadata: {
+          name: node.name,
+          labels: {
+            "kubernetes.io/hostname": node.name,
+            "kubernetes.io/os": "linux",
+            "kubernetes.io/arch": process.arch === "x64" ? "amd64" : process.arch,
+            ...(isFirst && { "node-role.kubernetes.io/control-plane": "" }),
+          },
+        },
+        spec: {
+          ...(node.podCidrs[0] !== undefined && { podCIDR: node.podCidrs[0] }),
+          podCIDRs: [...node.podCidrs],
+        },
+      });
+    } catch (error) {
+      if (!isReason(error, "AlreadyExists")) throw error;
+    }
+    const addresses = [
+      ...node.addresses.map((address) => ({ type: "InternalIP", address })),
+      { type: "Hostname", address: node.name },
+    ];
+    await client.patch(
+      NODES,
+      { name: node.name },
+      { status: { addresses } },
+      { type: "merge", subresource: "status" },
+    );
+  }
+
+  async #startKubelet(node: MachineNode, settings: Settings): Promise<void> {
+    const { layout, credentials, version, log } = this.#options;
+    const kubelet = new Kubelet({
+      node: node.name,
+      addresses: node.addresses,
+      netns: this.#netns(node.name),
+      client: new HttpClient({
+        server: "http://tortie",
+        socketPath: layout.apiSocket,
+        token: credentials.tokens[`node:${node.name}`] ?? "",
+        userAgent: "kubelet",
+      }),
+      runtime: this.#runtime,
+      network: new PodNetwork({
+        node: node.name,
+        links: this.#lab,
+        pool: new AddressPool(node.podCidrs),
+        agent: new AgentSocket(layout.agentSocket(node.name)),
+        nextIndex: () => this.#podIndex++,
+      }),
+      dns: { servers: wellKnownAddresses(settings).dns, domain: "cluster.local" },
+      authority: credentials.authority,
+      directory: path.join(layout.run, "kubelets", node.name),
+      version,
+      log,
+    });
+    this.#kubelets.set(node.name, kubelet);
+    await kubelet.start();
+  }
+
+  /** Ends the control plane and the agents, which come back; what runs goes on. */
+  restart(): void {
+    for (const process of this.#processes) process.restart();
+  }
+
+  async stop(): Promise<void> {
+    for (const process of this.#processes) await process.stop();
+    await Promise.all([...this.#kubelets.values()].map((kubelet) => kubelet.stop()));
+    await this.#runtime.close();
+    this.#lab.close();
+  }
+}
+
+/** A socket that listens on all addresses of a namespace, for another process. */
+function listenIn(netns: Netns, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createTcpServer();
+    server.once("error", reject);
+    inNamespace(netns, () => {
+      server.listen({ port, host: "0.0.0.0" }, () => {
+        const handle = (server as unknown as { _handle: { fd: number } })._handle;
+        resolve(handle.fd);
+      });
+    });
+  });
+}
+
+export function memoryOf(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) * 1024;
+}

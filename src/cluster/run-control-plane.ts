@@ -1,0 +1,68 @@
+/** @module The process of the control plane: `tortie control-plane --name N`, started by the machine. */
+import { existsSync, fstatSync, rmSync } from "node:fs";
+import { OpError } from "../base/errors.ts";
+import { MemoryStore } from "../store/memory-store.ts";
+import type { Store } from "../store/store.ts";
+import { bootstrap } from "./bootstrap.ts";
+import { ControlPlane } from "./control-plane.ts";
+import { readCredentials, usersOf } from "./credentials.ts";
+import { layoutOf } from "./layout.ts";
+import { API_PORT } from "./machine.ts";
+import { cidrsOf, readSettings, type Settings, wellKnownAddresses } from "./settings.ts";
+import { startControllers } from "./start-controllers.ts";
+
+/** The API's socket on the host, and the one inside the cluster. */
+const HOST_DESCRIPTOR = 3;
+const CLUSTER_DESCRIPTOR = 4;
+
+export async function runControlPlane(name: string): Promise<void> {
+  const layout = layoutOf(name);
+  const settings = readSettings(layout);
+  const credentials = readCredentials(layout);
+  if (!settings || !credentials || !existsSync(layout.run))
+    throw new OpError(`there is no cluster ${name}`, { code: "cluster-missing", facts: { name } });
+  const tls = {
+    certificate: credentials.server.certificate,
+    key: credentials.server.key,
+    authority: credentials.authority,
+  };
+  rmSync(layout.apiSocket, { force: true });
+  const store = await openStore(settings, layout.data);
+  const plane = await ControlPlane.start({
+    store,
+    serviceNetworks: cidrsOf(settings.serviceNetworks),
+    tokens: usersOf(credentials),
+    signingKey: credentials.signingKey,
+    doors: [
+      { door: { kind: "unix", path: layout.apiSocket } },
+      { door: { kind: "fd", fd: HOST_DESCRIPTOR }, tls },
+      ...(isOpen(CLUSTER_DESCRIPTOR) ? [{ door: { kind: "fd" as const, fd: CLUSTER_DESCRIPTOR }, tls }] : []),
+    ],
+    kubeletOf: () => layout.kubeletSocket,
+    enforcement: () => "",
+  });
+  const { api } = wellKnownAddresses(settings);
+  await bootstrap(plane.client("tortie"), { apiAddress: api, apiPort: API_PORT });
+  const controllers = await startControllers(plane, settings);
+  const end = async (): Promise<void> => {
+    controllers.stop();
+    await plane.close();
+    process.exit(0);
+  };
+  process.on("SIGTERM", () => void end());
+  process.on("SIGINT", () => void end());
+}
+
+function isOpen(descriptor: number): boolean {
+  try {
+    fstatSync(descriptor);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function openStore(settings: Settings, _data: string): Promise<Store> {
+  if (settings.store === "memory") return new MemoryStore();
+  return new MemoryStore();
+}

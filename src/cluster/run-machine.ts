@@ -1,0 +1,74 @@
+/** @module The process of the machine: `tortie machine --name N`, executed in namespaces of its own. */
+import { existsSync, readFileSync, writeSync } from "node:fs";
+import { OpError } from "../base/errors.ts";
+import { formatIssue } from "../base/issue.ts";
+import { ImageCatalogue } from "../kubelet/images/catalogue.ts";
+import { assetPath } from "./assets.ts";
+import { serveMachine } from "./control-socket.ts";
+import { readCredentials } from "./credentials.ts";
+import { layoutOf } from "./layout.ts";
+import { Machine } from "./machine.ts";
+import { readSettings, type Settings } from "./settings.ts";
+
+/** The API's socket, and where we tell how far we are. */
+const API_DESCRIPTOR = 3;
+const NEWS_DESCRIPTOR = 4;
+
+export type MachineNews = { readonly ready: true } | { readonly failed: string };
+
+export async function runMachine(name: string, version: string): Promise<void> {
+  const layout = layoutOf(name);
+  const settings = readSettings(layout);
+  const credentials = readCredentials(layout);
+  if (!settings || !credentials)
+    throw new OpError(`there is no cluster ${name}`, { code: "cluster-missing", facts: { name } });
+  const log = (line: string): void => {
+    process.stdout.write(`${new Date().toISOString()} ${line}\n`);
+  };
+  process.on("unhandledRejection", (error) =>
+    log(`unhandled: ${error instanceof Error ? error.stack : String(error)}`),
+  );
+  try {
+    const machine = await Machine.start({
+      layout,
+      settings,
+      credentials,
+      version,
+      catalogue: readCatalogue(settings),
+      toolsPath: assetPath("tools.cjs"),
+      apiDescriptor: API_DESCRIPTOR,
+      log,
+    });
+    const end = async (): Promise<void> => {
+      log("going down");
+      await machine.stop();
+      process.exit(0);
+    };
+    process.on("SIGTERM", () => void end());
+    process.on("SIGINT", () => void end());
+    await serveMachine(layout, machine, () => void end());
+    tell({ ready: true });
+  } catch (error) {
+    tell({ failed: error instanceof Error ? error.message : String(error) });
+    throw error;
+  }
+}
+
+function tell(news: MachineNews): void {
+  try {
+    writeSync(NEWS_DESCRIPTOR, `${JSON.stringify(news)}\n`);
+  } catch {
+    // Whoever started us does not listen any more.
+  }
+}
+
+/** @throws OpError `input-invalid` */
+function readCatalogue({ images }: Settings): ImageCatalogue {
+  const catalogue = new ImageCatalogue();
+  if (images === undefined) return catalogue;
+  if (!existsSync(images))
+    throw new OpError(`${images} is not there`, { code: "file-unreadable", facts: { file: images } });
+  const issues = catalogue.load(readFileSync(images, "utf8"), images);
+  if (issues.length > 0) throw new OpError(issues.map(formatIssue).join("\n"), { code: "input-invalid" });
+  return catalogue;
+}

@@ -1,0 +1,476 @@
+/**
+ * @module One pod on its node, from its network to its last container. `sync` brings what is there closer to what the
+ * spec says and may be called at any time; calls follow one another, never overlap.
+ */
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import type { Container } from "kubernetes-types/core/v1.js";
+import { OpError } from "../base/errors.ts";
+import type { Client } from "../client/client.ts";
+import { isReason } from "../client/client.ts";
+import type { EventRecorder } from "../client/events.ts";
+import { PODS, type Pod, type Service } from "../client/kinds.ts";
+import type { Netns } from "../linux/netns.ts";
+import { ConfigError } from "./config-error.ts";
+import { environmentOf, expand, type PodFacts } from "./environment.ts";
+import { type DnsSettings, hostsFile, resolvConf } from "./etc-files.ts";
+import type { ConnectedPod, PodNetwork } from "./pod-network.ts";
+import { type ContainerRecord, hasEnded, phaseOf, podStatus, time } from "./pod-status.ts";
+import { type ProbeKind, Probes } from "./probes.ts";
+import {
+  ContainerError,
+  type Mount,
+  type PodSandbox,
+  type RunningContainer,
+  type Runtime,
+} from "./runtime/runtime.ts";
+import { makeToken, makeVolumes, mountsOf } from "./volumes.ts";
+
+export interface PodWorkerOptions {
+  readonly node: string;
+  readonly hostAddresses: readonly string[];
+  readonly hostNetns: Netns;
+  readonly client: Client;
+  readonly events: EventRecorder;
+  readonly runtime: Runtime;
+  readonly network: PodNetwork;
+  readonly dns: DnsSettings;
+  readonly authority: string;
+  readonly services: () => Iterable<Service>;
+  /** Where pods have their folders. */
+  readonly directory: string;
+  /** Asks for a sync of this pod, now or later. */
+  readonly wake: (afterMs: number) => void;
+}
+
+/** As the kubelet: the first restart is at once, the second waits ten seconds, and each later one twice as long. */
+const BACKOFF_MS = { first: 10_000, most: 300_000 };
+/** One that ran so long has recovered. */
+const RECOVERED_MS = 600_000;
+const DEFAULT_GRACE_SECONDS = 30;
+const CONNECT_AGAIN_MS = 2000;
+
+export class PodWorker {
+  readonly #options: PodWorkerOptions;
+  readonly #records = new Map<string, ContainerRecord>();
+  readonly #probes = new Map<string, Probes>();
+  #connected: ConnectedPod | undefined;
+  #sandbox: PodSandbox | undefined;
+  #folders: ReadonlyMap<string, string> | undefined;
+  #token: Mount | undefined;
+  #startTime: string | undefined;
+  #toldStatus = "";
+  #stopping: Promise<void> | undefined;
+
+  constructor(options: PodWorkerOptions) {
+    this.#options = options;
+  }
+
+  get sandbox(): PodSandbox | undefined {
+    return this.#sandbox;
+  }
+
+  record(name: string): ContainerRecord | undefined {
+    return this.#records.get(name);
+  }
+
+  logPath(name: string, restart: number): string {
+    return path.join(this.#options.directory, "logs", name, `${restart}.log`);
+  }
+
+  /** @returns whether the pod is over: nothing of it is left, and the API has forgotten it */
+  async sync(pod: Pod): Promise<boolean> {
+    if (pod.metadata.deletionTimestamp !== undefined) {
+      await this.#terminate(pod);
+      await this.#forget(pod);
+      return true;
+    }
+    const { phase } = pod.status ?? {};
+    if (phase === "Succeeded" || phase === "Failed") {
+      // Its addresses are free for others; its logs stay until it is deleted.
+      this.#disconnect();
+      return false;
+    }
+    this.#startTime ??= pod.status?.startTime ?? time(new Date());
+    for (const [container, isInit] of allContainers(pod)) this.#recordOf(container, isInit);
+    if (await this.#connect(pod)) await this.#startContainers(pod);
+    await this.#tell(pod);
+    const now = phaseOf(pod, [...this.#records.values()]);
+    if (now === "Succeeded" || now === "Failed") this.#disconnect();
+    return false;
+  }
+
+  /** The pod is gone from the API, or belongs to another by now: everything of it ends. */
+  async remove(): Promise<void> {
+    await this.#stopAll(0);
+    this.#disconnect();
+    await rm(this.#options.directory, { recursive: true, force: true });
+  }
+
+  #recordOf(container: Container, isInit: boolean): ContainerRecord {
+    const known = this.#records.get(container.name);
+    if (known) return known;
+    const record: ContainerRecord = {
+      name: container.name,
+      image: container.image ?? "",
+      isInit,
+      running: undefined,
+      restarts: 0,
+      last: undefined,
+      waiting: undefined,
+      notBefore: 0,
+      started: false,
+      ready: false,
+    };
+    this.#records.set(container.name, record);
+    return record;
+  }
+
+  // ── network ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #connect(pod: Pod): Promise<boolean> {
+    if (this.#sandbox) return true;
+    const { network, directory, events, wake } = this.#options;
+    const { uid = "", namespace = "", name } = pod.metadata;
+    const key = `${namespace}/${name}`;
+    try {
+      const isHost = pod.spec.hostNetwork === true;
+      if (!isHost)
+        this.#connected = await network.connect(
+          key,
+          (pod.status?.podIPs ?? []).flatMap(({ ip }) => ip ?? []),
+        );
+      const addresses = isHost ? this.#options.hostAddresses : (this.#connected?.planned.addresses ?? []);
+      const hostname = isHost ? this.#options.node : (pod.spec.hostname ?? name).slice(0, 63);
+      await mkdir(path.join(directory, "etc"), { recursive: true });
+      await writeFile(path.join(directory, "etc", "hosts"), hostsFile(pod, hostname, addresses));
+      await writeFile(path.join(directory, "etc", "resolv.conf"), resolvConf(pod, this.#options.dns));
+      const netns = this.#connected?.netns ?? this.#options.hostNetns;
+      this.#sandbox = { uid, namespace, name, hostname, netns, addresses, directory };
+      return true;
+    } catch (error) {
+      if (!(error instanceof OpError)) throw error;
+      events.warning(
+        pod,
+        "FailedCreatePodSandBox",
+        `Failed to create pod sandbox: plugin type="tortie" failed (add): ${error.message}`,
+      );
+      wake(CONNECT_AGAIN_MS);
+      return false;
+    }
+  }
+
+  #disconnect(): void {
+    const connected = this.#connected;
+    this.#connected = undefined;
+    this.#sandbox = undefined;
+    if (connected) this.#options.network.disconnect(connected);
+  }
+
+  // ── containers ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #startContainers(pod: Pod): Promise<void> {
+    for (const container of pod.spec.initContainers ?? []) {
+      const record = this.#recordOf(container, true);
+      if (record.last?.exit.code === 0 && hasEnded(record)) continue;
+      await this.#ensureRunning(pod, container, record);
+      // A sidecar is waited for no longer than it takes to start.
+      if (container.restartPolicy === "Always" && record.running) continue;
+      return;
+    }
+    for (const container of pod.spec.containers)
+      await this.#ensureRunning(pod, container, this.#recordOf(container, false));
+  }
+
+  async #ensureRunning(pod: Pod, container: Container, record: ContainerRecord): Promise<void> {
+    if (record.running || hasEnded(record)) return;
+    const wait = record.notBefore - Date.now();
+    if (wait > 0) {
+      this.#options.wake(wait);
+      return;
+    }
+    try {
+      await this.#start(pod, container, record);
+    } catch (error) {
+      this.#failedToStart(pod, record, error);
+    }
+  }
+
+  async #start(pod: Pod, container: Container, record: ContainerRecord): Promise<void> {
+    const { runtime, client, events, services, authority, hostAddresses } = this.#options;
+    const sandbox = this.#sandbox;
+    if (!sandbox) return;
+    const fieldPath = `spec.${record.isInit ? "initContainers" : "containers"}{${container.name}}`;
+    const facts: PodFacts = { pod, addresses: sandbox.addresses, hostAddresses };
+    const sources = { client, facts, authority };
+    this.#folders ??= await makeVolumes(path.join(sandbox.directory, "volumes"), sources);
+    const plain = container.command === undefined && isPoint(pod);
+    if (!plain) this.#token ??= await makeToken(sandbox.directory, sources);
+    const restart = record.last ? record.restarts + 1 : record.restarts;
+    const logPath = this.logPath(container.name, restart);
+    await mkdir(path.dirname(logPath), { recursive: true });
+    const env = await environmentOf(container, { client, services: services(), facts });
+    const values = new Map(env);
+    const etc = {
+      hosts: path.join(sandbox.directory, "etc", "hosts"),
+      resolvConf: path.join(sandbox.directory, "etc", "resolv.conf"),
+    };
+    const expandAll = (words: readonly string[]): string[] => words.map((word) => expand(word, values));
+    const running = await runtime.start(sandbox, {
+      name: container.name,
+      image: container.image ?? "",
+      ...(container.command && { command: expandAll(container.command) }),
+      ...(container.args && { args: expandAll(container.args) }),
+      env,
+      ...(container.workingDir && { workingDir: container.workingDir }),
+      tty: container.tty === true,
+      stdin: container.stdin === true,
+      stdinOnce: container.stdinOnce === true,
+      mounts: [...mountsOf(container, this.#folders), ...(this.#token ? [this.#token] : [])],
+      ports: (container.ports ?? []).map(
+        ({ containerPort, protocol }) => ({ port: containerPort, protocol: protocol ?? "TCP" }) as never,
+      ),
+      logPath,
+      etc,
+      privileged: container.securityContext?.privileged === true,
+    });
+    record.restarts = restart;
+    record.running = running;
+    record.waiting = undefined;
+    record.started = container.startupProbe === undefined;
+    record.ready = container.readinessProbe === undefined && record.started;
+    events.normal(
+      pod,
+      "Pulled",
+      `Container image ${JSON.stringify(container.image)} already present on machine`,
+      fieldPath,
+    );
+    events.normal(pod, "Created", `Created container: ${container.name}`, fieldPath);
+    events.normal(pod, "Started", `Started container ${container.name}`, fieldPath);
+    this.#startProbes(pod, container, record, running);
+    void running.exit.then((exit) => {
+      this.#probes.get(container.name)?.stop();
+      this.#probes.delete(container.name);
+      record.running = undefined;
+      record.ready = false;
+      record.started = false;
+      record.last = { exit, container: running };
+      if (restarts(pod, container, record.isInit, exit.code) && !this.#stopping)
+        this.#backOff(pod, record, running);
+      this.#options.wake(0);
+    });
+  }
+
+  #backOff(pod: Pod, record: ContainerRecord, running: RunningContainer): void {
+    const ranMs = Date.now() - running.startedAt.getTime();
+    const failures = ranMs > RECOVERED_MS ? 0 : record.restarts;
+    const delay = failures === 0 ? 0 : Math.min(BACKOFF_MS.first * 2 ** (failures - 1), BACKOFF_MS.most);
+    record.notBefore = Date.now() + delay;
+    const words = `back-off ${humanDelay(delay)} restarting failed container=${record.name} pod=${pod.metadata.name}_${pod.metadata.namespace}(${pod.metadata.uid})`;
+    record.waiting =
+      delay === 0 ? { reason: "ContainerCreating" } : { reason: "CrashLoopBackOff", message: words };
+    if (delay > 0)
+      this.#options.events.warning(
+        pod,
+        "BackOff",
+        `Back-off restarting failed container ${record.name} in pod ${pod.metadata.name}_${pod.metadata.namespace}(${pod.metadata.uid})`,
+      );
+  }
+
+  #failedToStart(pod: Pod, record: ContainerRecord, error: unknown): void {
+    const { events, wake } = this.#options;
+    const message = error instanceof Error ? error.message : String(error);
+    const isImage =
+      error instanceof ContainerError &&
+      (error.reason === "ErrImagePull" || error.reason === "InvalidImageName");
+    let reason = error instanceof ConfigError ? "CreateContainerConfigError" : "CreateContainerError";
+    if (error instanceof ContainerError) reason = error.reason;
+    events.warning(
+      pod,
+      "Failed",
+      isImage ? `Failed to pull image ${JSON.stringify(record.image)}: ${message}` : `Error: ${message}`,
+    );
+    if (error instanceof ContainerError && error.reason === "RunContainerError") {
+      this.#endedBeforeStart(pod, record, error);
+      return;
+    }
+    record.waiting = {
+      reason: isImage && record.waiting?.reason === "ErrImagePull" ? "ImagePullBackOff" : reason,
+      message,
+    };
+    record.notBefore = Date.now() + BACKOFF_MS.first;
+    wake(BACKOFF_MS.first);
+  }
+
+  /** A program that cannot be executed counts as one that ran and failed. */
+  #endedBeforeStart(pod: Pod, record: ContainerRecord, error: ContainerError): void {
+    const now = new Date();
+    const container: RunningContainer = {
+      id: "",
+      imageId: "",
+      startedAt: now,
+      exit: Promise.resolve(null as never),
+    };
+    const restart = record.last ? record.restarts + 1 : record.restarts;
+    record.restarts = restart;
+    record.last = {
+      container,
+      exit: { code: error.exitCode, reason: "Error", finishedAt: now, message: error.message },
+    };
+    if (pod.spec.restartPolicy === "Never") record.waiting = undefined;
+    else {
+      this.#backOff(pod, record, container);
+      if (record.waiting?.reason === "ContainerCreating")
+        record.waiting = { reason: "RunContainerError", message: error.message };
+    }
+    this.#options.wake(0);
+  }
+
+  #startProbes(pod: Pod, container: Container, record: ContainerRecord, running: RunningContainer): void {
+    if (!container.startupProbe && !container.livenessProbe && !container.readinessProbe) return;
+    const { runtime, events, wake } = this.#options;
+    const sandbox = this.#sandbox;
+    if (!sandbox) return;
+    const probes = new Probes(container, {
+      address: sandbox.addresses[0] ?? "",
+      connect: (port) => runtime.connect(sandbox, port),
+      exec: async (command) => (await runtime.exec(running, command, { tty: false })).code,
+      result: (kind, healthy, message) => {
+        if (record.running !== running) return;
+        if (message !== "") events.warning(pod, "Unhealthy", `${PROBE_NAMES[kind]} probe failed: ${message}`);
+        this.#probed(pod, record, { kind, healthy, container, running });
+        wake(0);
+      },
+    });
+    this.#probes.set(container.name, probes);
+    probes.start();
+  }
+
+  #probed(
+    pod: Pod,
+    record: ContainerRecord,
+    {
+      kind,
+      healthy,
+      container,
+      running,
+    }: { kind: ProbeKind; healthy: boolean; container: Container; running: RunningContainer },
+  ): void {
+    if (kind === "readiness") {
+      record.ready = healthy && record.started;
+      return;
+    }
+    if (healthy) {
+      record.started = true;
+      if (!container.readinessProbe) record.ready = true;
+      return;
+    }
+    this.#options.events.normal(
+      pod,
+      "Killing",
+      `Container ${container.name} failed ${kind} probe, will be restarted`,
+    );
+    void this.#options.runtime.stop(running, graceOf(pod) * 1000);
+  }
+
+  // ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #terminate(pod: Pod): Promise<void> {
+    for (const [container] of allContainers(pod)) {
+      if (this.#records.get(container.name)?.running)
+        this.#options.events.normal(pod, "Killing", `Stopping container ${container.name}`);
+    }
+    await this.#stopAll(pod.metadata.deletionGracePeriodSeconds ?? graceOf(pod));
+    this.#disconnect();
+    await rm(this.#options.directory, { recursive: true, force: true });
+  }
+
+  #stopAll(graceSeconds: number): Promise<void> {
+    const { runtime } = this.#options;
+    const work = async (): Promise<void> => {
+      const running = [...this.#records.values()].flatMap((record) => record.running ?? []);
+      await Promise.all(running.map((container) => runtime.stop(container, graceSeconds * 1000)));
+    };
+    this.#stopping ??= work();
+    return this.#stopping;
+  }
+
+  /** A shorter grace than the one under way ends what still runs. */
+  hurry(graceSeconds: number): void {
+    if (!this.#stopping) return;
+    for (const { running } of this.#records.values())
+      if (running) void this.#options.runtime.stop(running, graceSeconds * 1000);
+  }
+
+  async #forget(pod: Pod): Promise<void> {
+    const { namespace, name, uid } = pod.metadata;
+    try {
+      await this.#options.client.delete(
+        PODS,
+        { namespace, name },
+        { gracePeriodSeconds: 0, ...(uid !== undefined && { uid }) },
+      );
+    } catch (error) {
+      if (!isReason(error, "NotFound", "Conflict")) throw error;
+    }
+  }
+
+  async #tell(pod: Pod): Promise<void> {
+    const status = podStatus({
+      pod,
+      records: [...this.#records.values()],
+      addresses: this.#sandbox?.addresses ?? [],
+      hostAddresses: this.#options.hostAddresses,
+      startTime: this.#startTime ?? time(new Date()),
+      now: new Date(),
+      isConnected: this.#sandbox !== undefined,
+    });
+    const text = JSON.stringify(status);
+    if (text === this.#toldStatus) return;
+    const { namespace, name } = pod.metadata;
+    try {
+      await this.#options.client.patch(
+        PODS,
+        { namespace, name },
+        { status },
+        { type: "merge", subresource: "status" },
+      );
+      this.#toldStatus = text;
+    } catch (error) {
+      if (!isReason(error, "NotFound")) throw error;
+    }
+  }
+}
+
+const PROBE_NAMES: Readonly<Record<ProbeKind, string>> = {
+  startup: "Startup",
+  liveness: "Liveness",
+  readiness: "Readiness",
+};
+
+function* allContainers(pod: Pod): Iterable<[Container, boolean]> {
+  for (const container of pod.spec.initContainers ?? []) yield [container, true];
+  for (const container of pod.spec.containers) yield [container, false];
+}
+
+function graceOf(pod: Pod): number {
+  return pod.spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
+}
+
+/** A pod that does nothing but answer asks for no token of its own before somebody executes a command in it. */
+function isPoint(pod: Pod): boolean {
+  return (pod.spec.serviceAccountName ?? "default") === "default";
+}
+
+function restarts(pod: Pod, container: Container, isInit: boolean, code: number): boolean {
+  if (container.restartPolicy === "Always") return true;
+  const policy = pod.spec.restartPolicy ?? "Always";
+  if (policy === "Never") return false;
+  return policy === "OnFailure" || isInit ? code !== 0 : true;
+}
+
+function humanDelay(milliseconds: number): string {
+  const seconds = Math.round(milliseconds / 1000);
+  const minutes = Math.floor(seconds / 60);
+  return minutes === 0 ? `${seconds}s` : `${minutes}m${seconds % 60}s`;
+}

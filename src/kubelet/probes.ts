@@ -1,0 +1,168 @@
+/** @module Startup, liveness and readiness probes of one running container. */
+import { request } from "node:http";
+import { request as secureRequest } from "node:https";
+import type { Duplex } from "node:stream";
+import type { Container, Probe } from "kubernetes-types/core/v1.js";
+
+export type ProbeKind = "startup" | "liveness" | "readiness";
+
+export interface ProbeHands {
+  /** A connection into the pod. */
+  readonly connect: (port: number) => Promise<Duplex>;
+  /** @returns the exit code */
+  readonly exec: (command: readonly string[], timeoutMs: number) => Promise<number>;
+  readonly address: string;
+  /** Told when the answer changes over its threshold. */
+  readonly result: (kind: ProbeKind, healthy: boolean, message: string) => void;
+}
+
+const DEFAULTS = { period: 10, timeout: 1, success: 1, failure: 3 };
+
+/** Runs the probes of a container until it is stopped. Liveness and readiness wait for the startup probe. */
+export class Probes {
+  readonly #container: Container;
+  readonly #hands: ProbeHands;
+  readonly #timers = new Set<NodeJS.Timeout>();
+  #stopped = false;
+
+  constructor(container: Container, hands: ProbeHands) {
+    this.#container = container;
+    this.#hands = hands;
+  }
+
+  start(): void {
+    const { startupProbe } = this.#container;
+    if (startupProbe) this.#run("startup", startupProbe);
+    else this.#startOthers();
+  }
+
+  #startOthers(): void {
+    const { livenessProbe, readinessProbe } = this.#container;
+    if (livenessProbe) this.#run("liveness", livenessProbe);
+    if (readinessProbe) this.#run("readiness", readinessProbe);
+  }
+
+  #run(kind: ProbeKind, probe: Probe): void {
+    let streak = 0;
+    let last: boolean | undefined;
+    let told: boolean | undefined;
+    const periodMs = (probe.periodSeconds ?? DEFAULTS.period) * 1000;
+    const once = async (): Promise<void> => {
+      const { healthy, message } = await this.#try(probe);
+      if (this.#stopped) return;
+      streak = healthy === last ? streak + 1 : 1;
+      last = healthy;
+      const threshold = healthy
+        ? (probe.successThreshold ?? DEFAULTS.success)
+        : (probe.failureThreshold ?? DEFAULTS.failure);
+      // What was told once is not told again, but for liveness: each failure beyond the threshold counts.
+      if (streak >= threshold && told !== healthy) {
+        told = healthy;
+        this.#hands.result(kind, healthy, message);
+        if (kind === "startup" && healthy) {
+          this.#startOthers();
+          return;
+        }
+      } else if (!healthy) this.#hands.result(kind, told ?? kind !== "readiness", message);
+      this.#after(periodMs, once);
+    };
+    this.#after((probe.initialDelaySeconds ?? 0) * 1000, once);
+  }
+
+  #after(milliseconds: number, work: () => Promise<void>): void {
+    if (this.#stopped) return;
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      void work();
+    }, milliseconds);
+    this.#timers.add(timer);
+  }
+
+  async #try(probe: Probe): Promise<{ healthy: boolean; message: string }> {
+    const timeoutMs = (probe.timeoutSeconds ?? DEFAULTS.timeout) * 1000;
+    try {
+      if (probe.exec) {
+        const code = await this.#hands.exec(probe.exec.command ?? [], timeoutMs);
+        return { healthy: code === 0, message: code === 0 ? "" : `command exited with ${code}` };
+      }
+      if (probe.httpGet) return await this.#http(probe.httpGet, timeoutMs);
+      const port = this.#port((probe.tcpSocket ?? probe.grpc)?.port);
+      const connection = await within(
+        this.#hands.connect(port),
+        timeoutMs,
+        `dial tcp ${this.#hands.address}:${port}: i/o timeout`,
+      );
+      connection.destroy();
+      return { healthy: true, message: "" };
+    } catch (error) {
+      return { healthy: false, message: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  async #http(
+    get: NonNullable<Probe["httpGet"]>,
+    timeoutMs: number,
+  ): Promise<{ healthy: boolean; message: string }> {
+    const port = this.#port(get.port);
+    const path = get.path?.startsWith("/") ? get.path : `/${get.path ?? ""}`;
+    const isTls = get.scheme === "HTTPS";
+    const url = `${isTls ? "https" : "http"}://${this.#hands.address}:${port}${path}`;
+    const words = `Get ${JSON.stringify(url)}: context deadline exceeded (Client.Timeout exceeded while awaiting headers)`;
+    const connection = await within(this.#hands.connect(port), timeoutMs, words);
+    const answer = new Promise<number>((resolve, reject) => {
+      const send = isTls ? secureRequest : request;
+      const asked = send(
+        {
+          createConnection: () => connection as never,
+          path,
+          rejectUnauthorized: false,
+          headers: {
+            host: `${this.#hands.address}:${port}`,
+            "user-agent": "kube-probe/1.34",
+            connection: "close",
+            ...Object.fromEntries((get.httpHeaders ?? []).map(({ name, value }) => [name, value])),
+          },
+        },
+        (response) => {
+          response.resume();
+          resolve(response.statusCode ?? 0);
+        },
+      );
+      asked.on("error", reject);
+      asked.end();
+    });
+    try {
+      const code = await within(answer, timeoutMs, words);
+      const healthy = code >= 200 && code < 400;
+      return { healthy, message: healthy ? "" : `HTTP probe failed with statuscode: ${code}` };
+    } finally {
+      connection.destroy();
+    }
+  }
+
+  /** A number, or the name of one of the container's ports. */
+  #port(port: number | string | undefined): number {
+    if (typeof port === "number") return port;
+    const named = this.#container.ports?.find(({ name }) => name === port);
+    if (!named) throw new Error(`couldn't find port: ${port}`);
+    return named.containerPort;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
+  }
+}
+
+async function within<T>(work: Promise<T>, milliseconds: number, message: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(message)), milliseconds);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

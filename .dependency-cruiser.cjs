@@ -14,10 +14,11 @@ const MAY_IMPORT = {
   client: ["base", "resources"],
   apiserver: ["base", "resources", "store", "client"],
   controllers: ["base", "resources", "client", "network"],
-  kubelet: ["base", "resources", "client", "network", "nft", "linux"],
+  dns: ["base", "resources", "client"],
+  kubelet: ["base", "resources", "client", "network", "nft", "linux", "dns"],
   agent: ["base", "resources", "policy", "calc", "analysis", "nft", "network", "linux", "client"],
-  cluster: ["base", "resources", "policy", "calc", "analysis", "nft", "network", "judges", "linux", "lab", "store", "client", "apiserver", "controllers", "kubelet", "agent"],
-  cli: ["base", "resources", "policy", "calc", "analysis", "nft", "network", "judges", "linux", "lab", "store", "client", "apiserver", "controllers", "kubelet", "agent", "cluster"],
+  cluster: ["base", "resources", "policy", "calc", "analysis", "nft", "network", "judges", "linux", "lab", "store", "client", "apiserver", "controllers", "dns", "kubelet", "agent"],
+  cli: ["base", "resources", "policy", "calc", "analysis", "nft", "network", "judges", "linux", "lab", "store", "client", "apiserver", "controllers", "dns", "kubelet", "agent", "cluster"],
 };
 const PURE = ["base", "resources", "policy", "calc", "analysis", "nft", "network", "judges"];
 const TEST = "\\.(test|prop)\\.ts$";

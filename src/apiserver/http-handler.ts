@@ -29,6 +29,7 @@ import { isTrue, parseRequest, type ResourceRequest } from "./request-info.ts";
 import { encodeEntry, encodeList, type Form, formOf, sendJson, sendStatus } from "./respond.ts";
 import type { Reviews } from "./reviews.ts";
 import { parseFieldSelector, parseLabelSelector, type Test } from "./selectors.ts";
+import type { Draft } from "./served.ts";
 import { errors, StatusError } from "./status-error.ts";
 import type { Caller, DeleteRequest, Storage } from "./storage.ts";
 import { authenticate, type CheckToken, type User } from "./users.ts";
@@ -44,7 +45,7 @@ export interface HandlerOptions {
   /** Looks at fields that the schema does not know. */
   readonly checkFields: (mode: "Strict" | "Warn" | "Ignore", warn: (text: string) => void) => CheckFields;
   readonly documents: Documents;
-  readonly enforcement: (object: unknown) => string;
+  readonly enforcement: (object: Draft) => string;
 }
 
 export interface Documents {
@@ -432,7 +433,7 @@ export class HttpHandler {
     };
   }
 
-  #cells(): { now: number; enforcement: (object: unknown) => string } {
+  #cells(): { now: number; enforcement: (object: Draft) => string } {
     return { now: this.#options.api.now().getTime(), enforcement: this.#options.enforcement };
   }
 

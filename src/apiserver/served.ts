@@ -76,6 +76,8 @@ export interface Strategy {
 export interface ServedResource extends ResourceDefinition {
   readonly columns: readonly Column[];
   readonly strategy: Strategy;
+  /** Its rows do not begin with the name: nobody knows these objects by theirs. */
+  readonly nameless?: boolean;
   /** Fields are not checked against a schema: the schema is not known, or open. */
   readonly schemaless?: boolean;
   /** Of a custom resource: its own schema. */

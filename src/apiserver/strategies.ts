@@ -1,8 +1,30 @@
-/** @module What is special about each kind: defaults, what the server decides, validation. One file a kind under `kinds/`. */
+/** @module What is special about each kind: defaults, what the server decides, validation. */
+import { BINDING, CONFIG_MAP, CUSTOM_RESOURCE_DEFINITION, NAMESPACE, NODE, SECRET } from "./kinds/plain.ts";
+import { POD } from "./kinds/pod.ts";
+import { NETWORK_POLICY, POLICY } from "./kinds/policy.ts";
+import { SERVICE } from "./kinds/service.ts";
+import { CRON_JOB, DAEMON_SET, DEPLOYMENT, JOB, REPLICA_SET, STATEFUL_SET } from "./kinds/workload.ts";
 import type { Strategy } from "./served.ts";
 
-const STRATEGIES: Readonly<Record<string, Strategy>> = {};
+const STRATEGIES: Readonly<Record<string, Strategy>> = {
+  ConfigMap: CONFIG_MAP,
+  CronJob: CRON_JOB,
+  CustomResourceDefinition: CUSTOM_RESOURCE_DEFINITION,
+  DaemonSet: DAEMON_SET,
+  Deployment: DEPLOYMENT,
+  Job: JOB,
+  Namespace: NAMESPACE,
+  NetworkPolicy: NETWORK_POLICY,
+  Node: NODE,
+  Pod: POD,
+  ReplicaSet: REPLICA_SET,
+  Secret: SECRET,
+  Service: SERVICE,
+  StatefulSet: STATEFUL_SET,
+  binding: BINDING,
+  policy: POLICY,
+};
 
 export function strategyOf(kind: string): Strategy {
-  return Object.hasOwn(STRATEGIES, kind) ? (STRATEGIES[kind] as Strategy) : {};
+  return (Object.hasOwn(STRATEGIES, kind) ? STRATEGIES[kind] : undefined) ?? {};
 }

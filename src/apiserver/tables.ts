@@ -13,6 +13,7 @@ const NAME_COLUMN: Column = {
 };
 
 export function columnsOf(resource: ServedResource): readonly Column[] {
+  if (resource.nameless) return [...resource.columns, { ...NAME_COLUMN, priority: 1 }];
   return resource.columns.length > 0 ? [NAME_COLUMN, ...resource.columns] : [NAME_COLUMN, AGE_COLUMN];
 }
 

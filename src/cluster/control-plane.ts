@@ -12,6 +12,7 @@ import { type StaticTokens, TokenSigner, tokenHash, type User } from "../apiserv
 import type { Cidr } from "../base/ip.ts";
 import type { Store } from "../store/store.ts";
 import { ApiDocuments } from "./documents.ts";
+import { Enforcement } from "./enforcement.ts";
 
 export interface ControlPlaneOptions {
   readonly store: Store;
@@ -21,19 +22,22 @@ export interface ControlPlaneOptions {
   readonly signingKey: string;
   readonly doors: readonly { readonly door: Door; readonly tls?: TlsFiles }[];
   readonly kubeletOf: KubeletOf;
-  readonly enforcement: (object: unknown) => string;
+}
+
+interface Parts {
+  readonly authorizer: Authorizer;
+  readonly reviews: Reviews;
+  readonly enforcement: Enforcement;
 }
 
 export class ControlPlane {
   readonly api: Api;
-  readonly #authorizer: Authorizer;
-  readonly #reviews: Reviews;
+  readonly #parts: Parts;
   readonly #doors: OpenDoor[] = [];
 
-  private constructor(api: Api, authorizer: Authorizer, reviews: Reviews) {
+  private constructor(api: Api, parts: Parts) {
     this.api = api;
-    this.#authorizer = authorizer;
-    this.#reviews = reviews;
+    this.#parts = parts;
   }
 
   /** @throws OpError `api-refused` when a door cannot be opened */
@@ -46,6 +50,8 @@ export class ControlPlane {
     const reviews = new Reviews(authorizer, signer, checkToken);
     await api.start();
     await authorizer.start();
+    const enforcement = new Enforcement();
+    await enforcement.start(options.store);
     const documents = new ApiDocuments(() => api.resources);
     const handler = new HttpHandler({
       api,
@@ -55,21 +61,22 @@ export class ControlPlane {
       streams: new NodeStreams(options.kubeletOf),
       checkFields: documents.checkFields,
       documents,
-      enforcement: options.enforcement,
+      enforcement: (object) => enforcement.describe(api, object),
     });
-    const plane = new ControlPlane(api, authorizer, reviews);
+    const plane = new ControlPlane(api, { authorizer, reviews, enforcement });
     for (const { door, tls } of options.doors) plane.#doors.push(await openDoor(handler, door, tls));
     return plane;
   }
 
   /** For the controllers of this process. */
   client(manager: string): LocalClient {
-    return new LocalClient(this.api, this.#reviews, manager);
+    return new LocalClient(this.api, this.#parts.reviews, manager);
   }
 
   async close(): Promise<void> {
     for (const door of this.#doors) await door.close();
-    this.#authorizer.close();
+    this.#parts.authorizer.close();
+    this.#parts.enforcement.close();
     this.api.close();
     await this.api.store.close();
   }

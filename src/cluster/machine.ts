@@ -17,8 +17,10 @@ import { AddressPool } from "../kubelet/address-pool.ts";
 import { AgentSocket } from "../kubelet/agent-socket.ts";
 import type { ImageCatalogue } from "../kubelet/images/catalogue.ts";
 import { Kubelet } from "../kubelet/kubelet.ts";
+import type { ContainerView, PodHost } from "../kubelet/pod-host.ts";
 import { PodNetwork } from "../kubelet/pod-network.ts";
-import { Runtime } from "../kubelet/runtime/runtime.ts";
+import type { PodWorker } from "../kubelet/pod-worker.ts";
+import { type PodSandbox, Runtime } from "../kubelet/runtime/runtime.ts";
 import { Lab } from "../linux/lab.ts";
 import { inNamespace, type Netns } from "../linux/netns.ts";
 import { planNetwork } from "../network/plan.ts";
@@ -48,7 +50,7 @@ export interface MachineNode {
   readonly podCidrs: readonly string[];
 }
 
-export class Machine {
+export class Machine implements PodHost {
   readonly #options: MachineOptions;
   readonly #lab: Lab;
   readonly #runtime: Runtime;
@@ -107,12 +109,20 @@ export class Machine {
     }));
   }
 
-  get runtime(): Runtime {
-    return this.#runtime;
+  container(namespace: string, pod: string, container: string): ContainerView | undefined {
+    return this.#worker(namespace, pod)?.view(container);
   }
 
-  kubelet(node: string): Kubelet | undefined {
-    return this.#kubelets.get(node);
+  sandbox(namespace: string, pod: string): PodSandbox | undefined {
+    return this.#worker(namespace, pod)?.sandbox;
+  }
+
+  #worker(namespace: string, pod: string): PodWorker | undefined {
+    for (const kubelet of this.#kubelets.values()) {
+      const worker = kubelet.worker(`${namespace}/${pod}`);
+      if (worker) return worker;
+    }
+    return undefined;
   }
 
   get processes(): readonly Supervised[] {

@@ -14,6 +14,8 @@ import { startControllers } from "./start-controllers.ts";
 /** The API's socket on the host, and the one inside the cluster. */
 const HOST_DESCRIPTOR = 3;
 const CLUSTER_DESCRIPTOR = 4;
+/** Where `planNetwork` puts the first node. */
+const FIRST_NODE = "172.18.0.2";
 
 export async function runControlPlane(name: string): Promise<void> {
   const layout = layoutOf(name);
@@ -39,10 +41,14 @@ export async function runControlPlane(name: string): Promise<void> {
       ...(isOpen(CLUSTER_DESCRIPTOR) ? [{ door: { kind: "fd" as const, fd: CLUSTER_DESCRIPTOR }, tls }] : []),
     ],
     kubeletOf: () => layout.kubeletSocket,
-    enforcement: () => "",
   });
-  const { api } = wellKnownAddresses(settings);
-  await bootstrap(plane.client("tortie"), { apiAddress: api, apiPort: API_PORT });
+  const { api, dns } = wellKnownAddresses(settings);
+  await bootstrap(plane.client("tortie"), {
+    apiAddress: api,
+    apiPort: API_PORT,
+    apiEndpoint: FIRST_NODE,
+    dnsAddresses: dns,
+  });
   const controllers = await startControllers(plane, settings);
   const end = async (): Promise<void> => {
     controllers.stop();

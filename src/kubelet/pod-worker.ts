@@ -7,13 +7,14 @@ import path from "node:path";
 import type { Container } from "kubernetes-types/core/v1.js";
 import { OpError } from "../base/errors.ts";
 import type { Client } from "../client/client.ts";
-import { isReason } from "../client/client.ts";
+import { ApiError, isReason } from "../client/client.ts";
 import type { EventRecorder } from "../client/events.ts";
 import { PODS, type Pod, type Service } from "../client/kinds.ts";
 import type { Netns } from "../linux/netns.ts";
 import { ConfigError } from "./config-error.ts";
 import { environmentOf, expand, type PodFacts } from "./environment.ts";
 import { type DnsSettings, hostsFile, resolvConf } from "./etc-files.ts";
+import type { ContainerView } from "./pod-host.ts";
 import type { ConnectedPod, PodNetwork } from "./pod-network.ts";
 import { type ContainerRecord, hasEnded, phaseOf, podStatus, time } from "./pod-status.ts";
 import { type ProbeKind, Probes } from "./probes.ts";
@@ -49,10 +50,12 @@ const BACKOFF_MS = { first: 10_000, most: 300_000 };
 const RECOVERED_MS = 600_000;
 const DEFAULT_GRACE_SECONDS = 30;
 const CONNECT_AGAIN_MS = 2000;
+const API_AGAIN_MS = 200;
 
 export class PodWorker {
   readonly #options: PodWorkerOptions;
   readonly #records = new Map<string, ContainerRecord>();
+  readonly #specs = new Map<string, Container>();
   readonly #probes = new Map<string, Probes>();
   #connected: ConnectedPod | undefined;
   #sandbox: PodSandbox | undefined;
@@ -70,11 +73,27 @@ export class PodWorker {
     return this.#sandbox;
   }
 
-  record(name: string): ContainerRecord | undefined {
-    return this.#records.get(name);
+  /** @returns undefined when the pod has no container of that name */
+  view(name: string): ContainerView | undefined {
+    const record = this.#records.get(name);
+    const spec = this.#specs.get(name);
+    if (!record || !spec) return undefined;
+    return {
+      running: record.running,
+      tty: spec.tty === true,
+      stdin: spec.stdin === true,
+      stdinOnce: spec.stdinOnce === true,
+      logPath: this.#logPath(name, record.restarts),
+      previousLogPath: record.restarts > 0 ? this.#logPath(name, record.restarts - 1) : undefined,
+      waiting: record.running
+        ? undefined
+        : record.last
+          ? undefined
+          : (record.waiting?.reason ?? "ContainerCreating"),
+    };
   }
 
-  logPath(name: string, restart: number): string {
+  #logPath(name: string, restart: number): string {
     return path.join(this.#options.directory, "logs", name, `${restart}.log`);
   }
 
@@ -108,6 +127,7 @@ export class PodWorker {
   }
 
   #recordOf(container: Container, isInit: boolean): ContainerRecord {
+    this.#specs.set(container.name, container);
     const known = this.#records.get(container.name);
     if (known) return known;
     const record: ContainerRecord = {
@@ -207,7 +227,7 @@ export class PodWorker {
     const plain = container.command === undefined && isPoint(pod);
     if (!plain) this.#token ??= await makeToken(sandbox.directory, sources);
     const restart = record.last ? record.restarts + 1 : record.restarts;
-    const logPath = this.logPath(container.name, restart);
+    const logPath = this.#logPath(container.name, restart);
     await mkdir(path.dirname(logPath), { recursive: true });
     const env = await environmentOf(container, { client, services: services(), facts });
     const values = new Map(env);
@@ -298,8 +318,10 @@ export class PodWorker {
       reason: isImage && record.waiting?.reason === "ErrImagePull" ? "ImagePullBackOff" : reason,
       message,
     };
-    record.notBefore = Date.now() + BACKOFF_MS.first;
-    wake(BACKOFF_MS.first);
+    // What the API does not have yet, a new namespace's account say, may be there in a moment.
+    const wait = error instanceof ApiError ? API_AGAIN_MS : BACKOFF_MS.first;
+    record.notBefore = Date.now() + wait;
+    wake(wait);
   }
 
   /** A program that cannot be executed counts as one that ran and failed. */

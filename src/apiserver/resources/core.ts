@@ -286,36 +286,39 @@ function lastSeen(object: Draft, now: number): string {
   return times > 1 ? `${age(last, now)} (x${times} over ${age(first, now)})` : age(last, now);
 }
 
-const events = define({
-  group: "",
-  kind: "Event",
-  plural: "events",
-  short: ["ev"],
-  ageless: true,
-  columns: [
-    column("Last Seen", (object, { now }) => lastSeen(object, now)),
-    column("Type", text("type")),
-    column("Reason", text("reason")),
-    column(
-      "Object",
-      (object) =>
-        `${(stringAt(object, "involvedObject", "kind") ?? "").toLowerCase()}/${stringAt(object, "involvedObject", "name") ?? ""}`,
-    ),
-    column("Message", (object) => (stringAt(object, "message") ?? "").trim()),
-  ],
-  wide: [
-    column(
-      "Source",
-      (object) =>
-        [stringAt(object, "source", "component"), stringAt(object, "source", "host")]
-          .filter(Boolean)
-          .join(", "),
-      { wide: true },
-    ),
-    column("Count", count("count"), { type: "integer", wide: true }),
-  ],
-  strategy: { fields: { ...EVENT_FIELDS, source: field("source.component") }, validName: "subdomain" },
-});
+const events: ServedResource = {
+  nameless: true,
+  ...define({
+    group: "",
+    kind: "Event",
+    plural: "events",
+    short: ["ev"],
+    ageless: true,
+    columns: [
+      column("Last Seen", (object, { now }) => lastSeen(object, now)),
+      column("Type", text("type")),
+      column("Reason", text("reason")),
+      column(
+        "Object",
+        (object) =>
+          `${(stringAt(object, "involvedObject", "kind") ?? "").toLowerCase()}/${stringAt(object, "involvedObject", "name") ?? ""}`,
+      ),
+      column("Message", (object) => (stringAt(object, "message") ?? "").trim()),
+    ],
+    wide: [
+      column(
+        "Source",
+        (object) =>
+          [stringAt(object, "source", "component"), stringAt(object, "source", "host")]
+            .filter(Boolean)
+            .join(", "),
+        { wide: true },
+      ),
+      column("Count", count("count"), { type: "integer", wide: true }),
+    ],
+    strategy: { fields: { ...EVENT_FIELDS, source: field("source.component") }, validName: "subdomain" },
+  }),
+};
 
 export const CORE: readonly ServedResource[] = [
   pods,

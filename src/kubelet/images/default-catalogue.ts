@@ -76,6 +76,8 @@ const PHP: Extra = {
 export const DEFAULT_IMAGES: readonly Image[] = [
   ...special("pause", ["*/pause", "*/pause-amd64", "k8s.gcr.io/pause*", "kubernetes/pause"]),
   ...special("agnhost", ["*/agnhost", "*/e2e-test-images/agnhost"]),
+  // The cluster's own DNS server, under the name that people look for.
+  ...shells(["*/coredns", "coredns/coredns"], { command: ["coredns"], entrypoint: ["coredns"] }),
   ...special("http-echo", ["hashicorp/http-echo"]),
   ...shells(["busybox", "*/busybox", "radial/busyboxplus", "yauritux/busybox-curl"]),
   ...shells([

@@ -27,7 +27,7 @@ export interface BaseDirectory {
 export const TOOLS_DIRECTORY = "/opt/tortie";
 
 /** Served by `src/kubelet/tools/main.ts`. */
-export const TOOLS: readonly string[] = "wget nc ncat netcat curl nslookup dig agnhost".split(" ");
+export const TOOLS: readonly string[] = "wget nc ncat netcat curl nslookup dig agnhost coredns".split(" ");
 
 /** The programs that a server image has, as processes: for `sh -c "…; nginx -g 'daemon off;'"`. */
 export const SERVER_TOOLS: readonly string[] =

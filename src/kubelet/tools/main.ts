@@ -13,6 +13,7 @@ const TOOLS: Readonly<Record<string, () => Promise<Tool>>> = {
   netcat: async () => (await import("./nc.ts")).nc,
   nslookup: async () => (await import("./nslookup.ts")).nslookup,
   dig: async () => (await import("./nslookup.ts")).dig,
+  coredns: async () => (await import("./coredns.ts")).coredns,
   agnhost: async () => (await import("./agnhost.ts")).agnhost,
 };
 

@@ -68,7 +68,12 @@ function isOpen(descriptor: number): boolean {
   }
 }
 
-async function openStore(settings: Settings, _data: string): Promise<Store> {
-  if (settings.store === "memory") return new MemoryStore();
-  return new MemoryStore();
+/** @throws OpError `input-invalid` for a store that there is not */
+async function openStore({ store }: Settings, data: string): Promise<Store> {
+  if (store === "memory") return new MemoryStore();
+  if (store === "disk") return (await import("../store/disk-store.ts")).DiskStore.open(data);
+  throw new OpError(`there is no store ${JSON.stringify(store)}; there are memory and disk`, {
+    code: "input-invalid",
+    facts: { store },
+  });
 }

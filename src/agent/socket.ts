@@ -4,8 +4,8 @@
  */
 import { rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
-import { createInterface } from "node:readline";
 import type { AgentAnswer, AgentRequest } from "../client/agent-protocol.ts";
+import { linesOf } from "../client/lines.ts";
 
 export interface AgentHands {
   knows(pod: string): boolean;
@@ -21,7 +21,7 @@ export function serveAgent(path: string, agent: AgentHands): Promise<Server> {
   rmSync(path, { force: true });
   const server = createServer((socket) => {
     socket.on("error", () => socket.destroy());
-    createInterface({ input: socket }).on("line", (line) => {
+    linesOf(socket).on("line", (line) => {
       const request = JSON.parse(line) as AgentRequest & { readonly id: number };
       serve(agent, request).then(
         () => answer(socket, { id: request.id }),
@@ -37,6 +37,8 @@ export function serveAgent(path: string, agent: AgentHands): Promise<Server> {
 }
 
 async function serve(agent: AgentHands, request: AgentRequest): Promise<void> {
+  // We listen only when we are.
+  if (request.do === "ready") return;
   if (request.do === "remove") {
     agent.removePod(request.pod);
     return;

@@ -2,7 +2,9 @@
 
 export type AgentRequest =
   | { readonly do: "add"; readonly pod: string; readonly addresses: readonly string[] }
-  | { readonly do: "remove"; readonly pod: string };
+  | { readonly do: "remove"; readonly pod: string }
+  /** Answered when everything that the API says is in force. */
+  | { readonly do: "ready" };
 
 export interface AgentAnswer {
   readonly id: number;

@@ -1,7 +1,6 @@
 /** @module A client over HTTP: TCP with TLS, or a Unix socket. */
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
-import { createInterface } from "node:readline";
 import { OpError } from "../base/errors.ts";
 import {
   ApiError,
@@ -15,6 +14,7 @@ import {
   type WatchEvent,
   type WatchOptions,
 } from "./client.ts";
+import { linesOf } from "./lines.ts";
 import type { KubeObject, ResourceType } from "./objects.ts";
 import { pathOf } from "./objects.ts";
 
@@ -179,7 +179,7 @@ export class HttpClient implements Client {
       signal,
     });
     if (response.statusCode !== 200) throw errorOf(response.statusCode ?? 0, await textOf(response));
-    const lines = createInterface({ input: response, crlfDelay: Number.POSITIVE_INFINITY });
+    const lines = linesOf(response);
     const stop = (): void => {
       response.destroy();
       lines.close();

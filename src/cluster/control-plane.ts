@@ -14,13 +14,17 @@ import type { Store } from "../store/store.ts";
 import { ApiDocuments } from "./documents.ts";
 import { Enforcement } from "./enforcement.ts";
 
+export interface DoorPlan {
+  readonly door: Door;
+  readonly tls?: TlsFiles;
+}
+
 export interface ControlPlaneOptions {
   readonly store: Store;
   readonly serviceNetworks: readonly Cidr[];
   readonly tokens: StaticTokens;
   /** PEM of the key that signs service accounts' tokens. */
   readonly signingKey: string;
-  readonly doors: readonly { readonly door: Door; readonly tls?: TlsFiles }[];
   readonly kubeletOf: KubeletOf;
 }
 
@@ -28,6 +32,7 @@ interface Parts {
   readonly authorizer: Authorizer;
   readonly reviews: Reviews;
   readonly enforcement: Enforcement;
+  readonly handler: HttpHandler;
 }
 
 export class ControlPlane {
@@ -40,7 +45,7 @@ export class ControlPlane {
     this.#parts = parts;
   }
 
-  /** @throws OpError `api-refused` when a door cannot be opened */
+  /** All but its doors: nobody is answered before everything is there. */
   static async start(options: ControlPlaneOptions): Promise<ControlPlane> {
     const api = new Api({ store: options.store, serviceNetworks: options.serviceNetworks, trackFields });
     const authorizer = new Authorizer(options.store);
@@ -63,9 +68,13 @@ export class ControlPlane {
       documents,
       enforcement: (object) => enforcement.describe(api, object),
     });
-    const plane = new ControlPlane(api, { authorizer, reviews, enforcement });
-    for (const { door, tls } of options.doors) plane.#doors.push(await openDoor(handler, door, tls));
+    const plane = new ControlPlane(api, { authorizer, reviews, enforcement, handler });
     return plane;
+  }
+
+  /** Begins to answer. @throws OpError `api-refused` when a door cannot be opened */
+  async open(doors: readonly DoorPlan[]): Promise<void> {
+    for (const { door, tls } of doors) this.#doors.push(await openDoor(this.#parts.handler, door, tls));
   }
 
   /** For the controllers of this process. */

@@ -3,9 +3,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import path from "node:path";
-import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { OpError } from "../base/errors.ts";
+import { linesOf } from "../client/lines.ts";
 import { askMachine, type MachineStatus } from "./control-socket.ts";
 import { type Credentials, ensureCredentials } from "./credentials.ts";
 import { addContext, contextOf, kubeconfigOf, removeContext, userKubeconfigPath } from "./kubeconfig.ts";
@@ -150,7 +150,7 @@ function ready(child: ChildProcess, layout: Layout): Promise<void> {
       fail(`unshare: ${error.message}; install it with: apt-get install util-linux`),
     );
     child.once("exit", (code, signal) => fail(`the machine ended (${signal ?? `exit ${code}`})`));
-    createInterface({ input: news }).on("line", (line) => {
+    linesOf(news).on("line", (line) => {
       const told = JSON.parse(line) as MachineNews;
       child.removeAllListeners("exit");
       news.destroy();

@@ -168,15 +168,7 @@ export class Machine implements PodHost {
   }
 
   async #waitForApi(client: HttpClient): Promise<void> {
-    for (;;) {
-      try {
-        await client.get(NODES, { name: "any" });
-        return;
-      } catch (error) {
-        if (isReason(error, "NotFound")) return;
-        await sleep(10);
-      }
-    }
+    await untilDone(() => client.list(NODES));
   }
 
   async #register(client: HttpClient, node: MachineNode): Promise<void> {
@@ -216,6 +208,8 @@ export class Machine implements PodHost {
 
   async #startKubelet(node: MachineNode, settings: Settings): Promise<void> {
     const { layout, credentials, version, log } = this.#options;
+    const agent = new AgentSocket(layout.agentSocket(node.name));
+    await untilDone(() => agent.ask({ do: "ready" }));
     const kubelet = new Kubelet({
       node: node.name,
       addresses: node.addresses,
@@ -231,7 +225,7 @@ export class Machine implements PodHost {
         node: node.name,
         links: this.#lab,
         pool: new AddressPool(node.podCidrs),
-        agent: new AgentSocket(layout.agentSocket(node.name)),
+        agent,
         nextIndex: () => this.#podIndex++,
       }),
       dns: { servers: wellKnownAddresses(settings).dns, domain: "cluster.local" },
@@ -254,6 +248,18 @@ export class Machine implements PodHost {
     await Promise.all([...this.#kubelets.values()].map((kubelet) => kubelet.stop()));
     await this.#runtime.close();
     this.#lab.close();
+  }
+}
+
+/** Tries what others may not be ready for yet. */
+async function untilDone(work: () => Promise<unknown>): Promise<void> {
+  for (;;) {
+    try {
+      await work();
+      return;
+    } catch {
+      await sleep(10);
+    }
   }
 }
 

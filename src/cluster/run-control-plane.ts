@@ -28,6 +28,9 @@ export async function runControlPlane(name: string): Promise<void> {
     key: credentials.server.key,
     authority: credentials.authority,
   };
+  const log = (line: string): void => {
+    process.stdout.write(`${new Date().toISOString()} ${line}\n`);
+  };
   rmSync(layout.apiSocket, { force: true });
   const store = await openStore(settings, layout.data);
   const plane = await ControlPlane.start({
@@ -35,11 +38,6 @@ export async function runControlPlane(name: string): Promise<void> {
     serviceNetworks: cidrsOf(settings.serviceNetworks),
     tokens: usersOf(credentials),
     signingKey: credentials.signingKey,
-    doors: [
-      { door: { kind: "unix", path: layout.apiSocket } },
-      { door: { kind: "fd", fd: HOST_DESCRIPTOR }, tls },
-      ...(isOpen(CLUSTER_DESCRIPTOR) ? [{ door: { kind: "fd" as const, fd: CLUSTER_DESCRIPTOR }, tls }] : []),
-    ],
     kubeletOf: () => layout.kubeletSocket,
   });
   const { api, dns } = wellKnownAddresses(settings);
@@ -49,7 +47,12 @@ export async function runControlPlane(name: string): Promise<void> {
     apiEndpoint: FIRST_NODE,
     dnsAddresses: dns,
   });
-  const controllers = await startControllers(plane, settings);
+  const controllers = await startControllers(plane, { settings, authority: credentials.authority, log });
+  await plane.open([
+    { door: { kind: "unix", path: layout.apiSocket } },
+    { door: { kind: "fd", fd: HOST_DESCRIPTOR }, tls },
+    ...(isOpen(CLUSTER_DESCRIPTOR) ? [{ door: { kind: "fd" as const, fd: CLUSTER_DESCRIPTOR }, tls }] : []),
+  ]);
   const end = async (): Promise<void> => {
     controllers.stop();
     await plane.close();

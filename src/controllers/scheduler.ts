@@ -203,8 +203,11 @@ export class Scheduler implements Controller {
     try {
       await this.#client.patch(PODS, { namespace, name }, patch, { type: "merge", subresource: "status" });
     } catch (error) {
-      // A pod that has changed is looked at again for its change.
-      if (isReason(error, "NotFound", "Conflict") || this.#isStopped) return;
+      if (isReason(error, "NotFound") || this.#isStopped) return;
+      if (isReason(error, "Conflict")) {
+        this.#later(keyOf(pod));
+        return;
+      }
       this.#log(`${NAME}: ${namespace}/${name}: ${error instanceof Error ? error.message : String(error)}`);
     }
   }

@@ -1,8 +1,8 @@
 /** @module The kubelet's end of the socket at which its node's agent answers. Connects anew when the agent was restarted. */
 import { connect, type Socket } from "node:net";
-import { createInterface } from "node:readline";
 import { OpError } from "../base/errors.ts";
 import type { AgentAnswer, AgentRequest } from "../client/agent-protocol.ts";
+import { linesOf } from "../client/lines.ts";
 
 export class AgentSocket {
   readonly #path: string;
@@ -37,7 +37,7 @@ export class AgentSocket {
     };
     socket.on("error", gone);
     socket.on("close", () => gone());
-    createInterface({ input: socket }).on("line", (line) => {
+    linesOf(socket).on("line", (line) => {
       const { id, error } = JSON.parse(line) as AgentAnswer;
       const waiting = this.#pending.get(id);
       this.#pending.delete(id);

@@ -20,11 +20,12 @@ export function parseStreamRequest(text: string): StreamRequest {
   return { verb: known, namespace, pod, query: url.searchParams };
 }
 
-function decode(word: string): string {
+/** @returns undefined for what is no percent-encoding, which names nothing either */
+function decode(word: string): string | undefined {
   try {
     return decodeURIComponent(word);
-  } catch (cause) {
-    throw new Refusal(400, `${JSON.stringify(word)} is not a path`, { cause });
+  } catch {
+    return undefined;
   }
 }
 

@@ -53,8 +53,8 @@ export function refusalStatus(code: number, message: string): Status {
 export class Refusal extends Error {
   override readonly name = "Refusal";
   readonly code: number;
-  constructor(code: number, message: string, options?: ErrorOptions) {
-    super(message, options);
+  constructor(code: number, message: string) {
+    super(message);
     this.code = code;
   }
 }

@@ -12,6 +12,7 @@ import { formatIssue, type Issue } from "../base/issue.ts";
 import type { Client } from "../client/client.ts";
 import { Informer } from "../client/informer.ts";
 import type { KubeObject, ResourceType } from "../client/objects.ts";
+import { isPolicy, POLICIES, POLICY_FACTS } from "../client/policy-kinds.ts";
 import { canonicalTable } from "../linux/nft-canonical.ts";
 import type { NftDriver } from "../linux/nft-driver.ts";
 import { POD_INTERFACE_PREFIX, podInterfaceName, UPLINK } from "../network/interface-name.ts";
@@ -21,7 +22,6 @@ import { NodeRuleset } from "../nft/node-ruleset.ts";
 import type { NftChange } from "../nft/table.ts";
 import { decodeValue } from "../resources/load.ts";
 import { NO_SOURCE } from "../resources/source.ts";
-import { FOLLOWED, isPolicy } from "./followed.ts";
 import { Report } from "./report.ts";
 import { serviceMappings } from "./service-mappings.ts";
 
@@ -62,7 +62,7 @@ export class Agent {
 
   /** Resolves when everything that the API says is in force. */
   async start(): Promise<void> {
-    for (const type of FOLLOWED) this.#follow(type);
+    for (const type of [...POLICY_FACTS, ...POLICIES]) this.#follow(type);
     await Promise.all(this.#informers.map(({ ready }) => ready));
     this.#begin();
   }

@@ -15,6 +15,8 @@ import { speaksOfIpv6 } from "./speaks-of-ipv6.ts";
 
 export interface InputOptions {
   readonly filename: readonly string[];
+  /** A running cluster, by its context; files then stand for what would be applied to it. "": the current context. */
+  readonly context?: string | true;
   readonly namespace?: string;
   /** Where pods get addresses: at most one CIDR a family. */
   readonly podCidr?: readonly string[];
@@ -26,13 +28,29 @@ export interface InputOptions {
 
 /** Reads what the options name. What is wrong in it is told in the result's issues. @throws OpError as `readInputs` */
 export async function readObjects(io: Io, options: InputOptions): Promise<LoadResult> {
+  if (options.context !== undefined) return readOverLive(io, options);
   if (options.filename.length === 0) {
-    throw new OpError("no manifests: name files, folders or globs with -f (or - for standard input)", {
-      code: "input-invalid",
-    });
+    throw new OpError(
+      "no manifests: name files, folders or globs with -f (or - for standard input), or a running cluster with --context",
+      {
+        code: "input-invalid",
+      },
+    );
   }
   const texts = await readInputs(options.filename, { folder: io.folder, stdin: io.stdin });
   return decodeTexts(texts, options.namespace === undefined ? {} : { defaultNamespace: options.namespace });
+}
+
+/** What runs, and over it what the files would change. */
+async function readOverLive(io: Io, { context, ...options }: InputOptions): Promise<LoadResult> {
+  const live = await (await import("./live.ts")).readLive(context === true ? "" : (context ?? ""));
+  if (options.filename.length === 0) return live;
+  const files = await readObjects(io, options);
+  return {
+    ...files,
+    objects: [...live.objects, ...files.objects],
+    issues: [...live.issues, ...files.issues],
+  };
 }
 
 /** Tells all issues on stderr. @throws OpError `input-invalid` when some is an error and `keepGoing` is false */

@@ -20,6 +20,10 @@ function report(error: unknown): number {
     process.stderr.write(`tortie: ${error.message}\n`);
     return FAILURES[error.code].exit;
   }
+  if (error instanceof Error && error.name === "ApiError") {
+    process.stderr.write(`tortie: the API refused: ${error.message}\n`);
+    return FAILURES["api-refused"].exit;
+  }
   process.stderr.write(`tortie: this is a bug in tortie ${VERSION}; please report it with what follows\n`);
   process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   return 70;

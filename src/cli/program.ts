@@ -36,6 +36,10 @@ function withInput(command: Command): Command {
         .argParser(collect)
         .default([], "none"),
     )
+    .option(
+      "--context [name]",
+      "a running cluster by its kubeconfig context, the current one where none is named; files go over it",
+    )
     .option("-n, --namespace <name>", "namespace of objects that name none", "default")
     .addOption(podCidr())
     .option("--keep-going", "answer from what could be read; what is broken fails closed");

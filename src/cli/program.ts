@@ -137,6 +137,33 @@ export async function runProgram(io: Io, argv: readonly string[]): Promise<numbe
       run(async () => (await import("./commands/explain.ts")).runExplain(io, from, to, options)),
     );
 
+  program
+    .command("probe")
+    .argument("<from>", "pod, namespace/pod, deploy/name, node/name, or an address")
+    .argument("<to>", "the same, or svc/name, svc/namespace/name")
+    .description(
+      "ask a running cluster with real packets whether FROM can reach TO, and hold the model's word against it",
+    )
+    .option(
+      "--context <name>",
+      "a cluster of tortie up, by its kubeconfig context; the current one where left out",
+    )
+    .option("-n, --namespace <name>", "where names without a namespace are looked for", "default")
+    .option("-p, --port <port>", "a number, or a port's name on the destination")
+    .option("--protocol <protocol>", "TCP, UDP or ICMP", "TCP")
+    .addOption(output("json", "yaml"))
+    .addHelpText(
+      "after",
+      example(
+        "tortie probe busybox deploy/go-demo-2-db --port 27017",
+        "tortie probe networkdemo/demopod svc/networkdemo/interpoddemo --port 80",
+        "tortie probe busybox go-demo-2-db --protocol ICMP --context tortie-lab",
+      ),
+    )
+    .action((from: string, to: string, options: Shared) =>
+      run(async () => (await import("./commands/probe.ts")).runProbe(io, from, to, options)),
+    );
+
   withInput(program.command("matrix"))
     .description("the truth table: who reaches whom, workloads grouped")
     .option("-p, --port <port>", "a number, or a port's name", "80")

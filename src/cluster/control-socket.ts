@@ -4,8 +4,13 @@ import { connect, createServer, type Server } from "node:net";
 import { OpError } from "../base/errors.ts";
 import type { Layout } from "./layout.ts";
 import { type Machine, memoryOf } from "./machine.ts";
+import type { MachineProbe } from "./machine-probe.ts";
 
-export type MachineRequest = { readonly do: "status" } | { readonly do: "down" } | { readonly do: "restart" };
+export type MachineRequest =
+  | { readonly do: "status" }
+  | { readonly do: "down" }
+  | { readonly do: "restart" }
+  | { readonly do: "probe"; readonly probes: readonly MachineProbe[] };
 
 export interface MachineStatus {
   readonly pid: number;
@@ -30,7 +35,11 @@ export function serveMachine(layout: Layout, machine: Machine, end: () => void):
     socket.on("data", (chunk) => {
       text += chunk.toString();
       if (!text.includes("\n")) return;
-      socket.end(JSON.stringify(answer(machine, JSON.parse(text) as MachineRequest, end)));
+      void answer(machine, JSON.parse(text) as MachineRequest, end).then(
+        (value) => socket.end(JSON.stringify(value)),
+        (error: unknown) =>
+          socket.end(JSON.stringify({ error: error instanceof Error ? error.message : String(error) })),
+      );
     });
   });
   return new Promise((resolve, reject) => {
@@ -39,13 +48,15 @@ export function serveMachine(layout: Layout, machine: Machine, end: () => void):
   });
 }
 
-function answer(machine: Machine, request: MachineRequest, end: () => void): unknown {
+async function answer(machine: Machine, request: MachineRequest, end: () => void): Promise<unknown> {
   switch (request.do) {
     case "status":
       return statusOf(machine);
     case "restart":
       machine.restart();
       return {};
+    case "probe":
+      return await machine.probe(request.probes);
     case "down":
       setImmediate(end);
       return {};
@@ -77,7 +88,11 @@ export function askMachine<T>(layout: Layout, request: MachineRequest): Promise<
     socket.on("data", (chunk) => {
       text += chunk.toString();
     });
-    socket.on("end", () => resolve(JSON.parse(text === "" ? "{}" : text) as T));
+    socket.on("end", () => {
+      const told = JSON.parse(text === "" ? "{}" : text) as T & { readonly error?: string };
+      if (told.error === undefined) resolve(told);
+      else reject(new OpError(told.error, { code: "kernel-refused" }));
+    });
     socket.on("error", (cause) => {
       reject(
         new OpError(`cluster ${layout.name} is not running; start it with: tortie up --name ${layout.name}`, {

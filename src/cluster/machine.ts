@@ -23,9 +23,11 @@ import type { PodWorker } from "../kubelet/pod-worker.ts";
 import { type PodSandbox, Runtime } from "../kubelet/runtime/runtime.ts";
 import { Lab } from "../linux/lab.ts";
 import { inNamespace, type Netns } from "../linux/netns.ts";
+import type { ProbeResult } from "../linux/probe.ts";
 import { planNetwork } from "../network/plan.ts";
 import type { Credentials } from "./credentials.ts";
 import type { Layout } from "./layout.ts";
+import type { MachineProbe } from "./machine-probe.ts";
 import { nodeName, podCidrsOf, type Settings, wellKnownAddresses } from "./settings.ts";
 import { Supervised } from "./supervisor.ts";
 
@@ -236,6 +238,16 @@ export class Machine implements PodHost {
     });
     this.#kubelets.set(node.name, kubelet);
     await kubelet.start();
+  }
+
+  /** Packets from pods, nodes and the outside. @throws OpError `not-found` for a source that there is not */
+  probe(probes: readonly MachineProbe[]): Promise<readonly ProbeResult[]> {
+    return this.#lab.probe(
+      probes.map(({ from, ...rest }) => ({
+        ...rest,
+        from: "pod" in from ? this.#lab.from(from.pod, from.family) : this.#lab.fromAddress(from.address),
+      })),
+    );
   }
 
   /** Ends the control plane and the agents, which come back; what runs goes on. */

@@ -66,7 +66,7 @@ export class NodeLifecycleController implements Controller {
       name: "taint-eviction-controller",
       log,
       ready,
-      workers: WORKERS,
+      workers: WRITES,
     });
     this.#nodes = informers.of(NODES).on({
       changed: (node, before) => this.#nodeChanged(node, before),

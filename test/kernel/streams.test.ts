@@ -285,8 +285,8 @@ describe.skipIf(!runtime)("kubectl", () => {
         "-c",
         "echo out; echo err >&2; exit 3",
       ]);
-      expect(ran.text).toBe("out\n");
       expect(ran.errors).toBe("err\ncommand terminated with exit code 3\n");
+      expect(ran.text).toBe("out\n");
       expect(ran.status).toBe(3);
     });
 

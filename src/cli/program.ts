@@ -237,6 +237,24 @@ export async function runProgram(io: Io, argv: readonly string[]): Promise<numbe
     );
 
   program
+    .command("learn")
+    .argument("[name]", "which walkthrough; a list where left out")
+    .description(
+      "read a walkthrough and play it step by step, on a cluster of its own, with the real kubectl",
+    )
+    .option("-y, --yes", "do not wait between the steps")
+    .option("--check", "play it and hold what is printed against the page")
+    .option("--keep", "leave the cluster running at the end")
+    .option("--page", "print the page")
+    .addHelpText(
+      "after",
+      example("tortie learn", "tortie learn go-demo-2", "tortie learn networkdemo --check"),
+    )
+    .action((name: string | undefined, options: object) =>
+      run(async () => (await import("./commands/learn.ts")).runLearn(io, name, options)),
+    );
+
+  program
     .command("doctor")
     .description("what this machine can do, and what is missing")
     .addOption(output("json", "yaml"))

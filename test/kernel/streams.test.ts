@@ -251,9 +251,9 @@ describe.skipIf(!runtime)("kubectl", () => {
       serviceNetworks: cidrsOf(["10.96.0.0/16"]),
       tokens: new Map(),
       signingKey,
-      doors: [{ door: { kind: "tcp", host: "127.0.0.1", port }, tls }],
       kubeletOf: () => socketPath,
     });
+    await plane.open([{ door: { kind: "tcp", host: "127.0.0.1", port }, tls }]);
     const credentials = { authority: authority.certificate, server: certificate, admin };
     const config = kubeconfigOf("test", port, { ...credentials, signingKey, tokens: {} });
     writeFileSync(kubeconfig, kubeconfigText(config));

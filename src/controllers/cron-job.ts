@@ -169,7 +169,8 @@ export class CronJobController implements Controller {
           ...(uid !== undefined && { uid }),
           // A reference of a moment: kept as it was, lest every change of the Job be a change here.
           ...(resourceVersion !== undefined && {
-            resourceVersion: cron.status?.active?.find((one) => one.uid === uid)?.resourceVersion ?? resourceVersion,
+            resourceVersion:
+              cron.status?.active?.find((one) => one.uid === uid)?.resourceVersion ?? resourceVersion,
           }),
         })),
       }),

@@ -51,7 +51,11 @@ export class DaemonSetController implements Controller {
     const { informers, log, now } = context;
     this.#client = context.client(NAME);
     this.#now = now;
-    this.#control = new PodControl(context, this.#client, new EventRecorder(this.#client, { component: NAME }));
+    this.#control = new PodControl(
+      context,
+      this.#client,
+      new EventRecorder(this.#client, { component: NAME }),
+    );
     this.#queue = new ControllerQueue((key) => this.#look(key), {
       name: NAME,
       log,
@@ -206,7 +210,8 @@ function withTolerations(spec: PodSpec): PodSpec {
 /** The scheduler puts it there: it is asked for no other node. */
 function onNode(spec: PodSpec, node: string): PodSpec {
   const matchFields = [{ key: "metadata.name", operator: "In", values: [node] }];
-  const given = spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
+  const given =
+    spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
   const nodeSelectorTerms = given ? given.map((term) => ({ ...term, matchFields })) : [{ matchFields }];
   const affinity: Affinity = {
     ...spec.affinity,
@@ -221,7 +226,8 @@ function onNode(spec: PodSpec, node: string): PodSpec {
 /** Where a pod is, or is to be. */
 function nodeOf({ spec }: Pod): string {
   if (spec.nodeName) return spec.nodeName;
-  const terms = spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
+  const terms =
+    spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
   return terms?.[0]?.matchFields?.[0]?.values?.[0] ?? "";
 }
 

@@ -26,7 +26,9 @@ function withoutHash(template: PodTemplateSpec | undefined): PodTemplateSpec | u
 export function findFresh(deployment: Deployment, sets: readonly ReplicaSet[]): ReplicaSet | undefined {
   if (sets.length === 0) return undefined;
   const wanted = canonical(templateText(deployment.spec.template));
-  return [...sets].sort(byAge).find((set) => canonical(templateText(withoutHash(set.spec.template))) === wanted);
+  return [...sets]
+    .sort(byAge)
+    .find((set) => canonical(templateText(withoutHash(set.spec.template))) === wanted);
 }
 
 /** The server gives a template no creation time; some clients send `null`. */
@@ -54,7 +56,9 @@ export function freshAnnotations(
   const highest = Math.max(0, ...old.map(revisionOf));
   const known = fresh ? revisionOf(fresh) : 0;
   const revision = known > highest ? known : highest + 1;
-  const inherited = Object.entries(deployment.metadata.annotations ?? {}).filter(([key]) => !OWN.includes(key));
+  const inherited = Object.entries(deployment.metadata.annotations ?? {}).filter(
+    ([key]) => !OWN.includes(key),
+  );
   const history =
     known > 0 && known !== revision
       ? [...(present[HISTORY] ?? "").split(",").filter((one) => one !== ""), String(known)].join(",")

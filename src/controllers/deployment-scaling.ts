@@ -74,7 +74,8 @@ export function oldReplicas(
 }
 
 export function byAge(a: ReplicaSet, b: ReplicaSet): number {
-  const times = Date.parse(a.metadata.creationTimestamp ?? "") - Date.parse(b.metadata.creationTimestamp ?? "");
+  const times =
+    Date.parse(a.metadata.creationTimestamp ?? "") - Date.parse(b.metadata.creationTimestamp ?? "");
   return times || (a.metadata.name < b.metadata.name ? -1 : 1);
 }
 

@@ -48,11 +48,9 @@ export function statusOf(rollout: Rollout): DeploymentStatus {
     unavailableReplicas: Math.max(0, total - available),
     ...(collisions !== undefined && { collisionCount: collisions }),
   };
-  const conditions = [
-    availability(rollout, available),
-    progress(rollout, counts),
-    ...failures(all),
-  ].filter((one) => one !== undefined);
+  const conditions = [availability(rollout, available), progress(rollout, counts), ...failures(all)].filter(
+    (one) => one !== undefined,
+  );
   const known = deployment.status?.conditions;
   return { ...counts, conditions: conditions.map((one) => dated(one, known, now)) };
 }

@@ -287,7 +287,11 @@ export class DeploymentController implements Controller {
     const progressing = conditionOf(status.conditions, "Progressing");
     const limit = deadlineMs(deployment);
     // Time alone ends a rollout that does not move.
-    if (limit !== undefined && progressing?.status === "True" && progressing.reason !== "NewReplicaSetAvailable") {
+    if (
+      limit !== undefined &&
+      progressing?.status === "True" &&
+      progressing.reason !== "NewReplicaSetAvailable"
+    ) {
       const since = Date.parse(String(progressing.lastUpdateTime ?? ""));
       this.#queue.addAfter(key, Math.max(PACE_MS, since + limit - this.#now() + 1000));
     }

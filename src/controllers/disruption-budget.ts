@@ -1,11 +1,12 @@
 /** @module PodDisruptionBudgets: how many of the pods that they select may be ended on purpose now. */
+
+import type { LabelSelector } from "kubernetes-types/meta/v1.js";
 import type { Client } from "../client/client.ts";
 import type { Informer } from "../client/informer.ts";
 import type { Pod } from "../client/kinds.ts";
 import { DEPLOYMENTS, PODS, REPLICA_SETS, STATEFUL_SETS } from "../client/kinds.ts";
 import type { KubeObject, ResourceType } from "../client/objects.ts";
 import { keyOf } from "../client/objects.ts";
-import type { LabelSelector } from "kubernetes-types/meta/v1.js";
 import { amountOf } from "./amounts.ts";
 import type { Context, Controller } from "./context.ts";
 import { timeText } from "./context.ts";
@@ -175,10 +176,7 @@ export class DisruptionBudgetController implements Controller {
   }
 
   #scaleOf(pod: Pod): { readonly uid: string; readonly replicas: number } | undefined {
-    const find = (
-      object: KubeObject,
-      type: ResourceType<Scaled>,
-    ): Scaled | undefined => {
+    const find = (object: KubeObject, type: ResourceType<Scaled>): Scaled | undefined => {
       const key = controllerKey(object, type);
       return key === undefined ? undefined : this.#informers.of(type).byKey(key);
     };

@@ -44,7 +44,10 @@ export class EndpointSliceController implements Controller {
   readonly #finder: PodFinder;
   readonly #queue: ControllerQueue;
   /** What was written and must be heard of before the next plan is made: names of slices by Service. */
-  readonly #unheard = new Map<string, { readonly slices: Map<string, string | undefined>; readonly until: number }>();
+  readonly #unheard = new Map<
+    string,
+    { readonly slices: Map<string, string | undefined>; readonly until: number }
+  >();
 
   constructor({ informers, client, log }: Context) {
     this.#client = client(NAME);

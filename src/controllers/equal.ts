@@ -11,8 +11,7 @@ export function isEqual(a: unknown, b: unknown): boolean {
   const left = a as Readonly<Record<string, unknown>>;
   const right = b as Readonly<Record<string, unknown>>;
   for (const key of Object.keys(left)) if (!isEqual(left[key], right[key])) return false;
-  for (const key of Object.keys(right))
-    if (right[key] !== undefined && left[key] === undefined) return false;
+  for (const key of Object.keys(right)) if (right[key] !== undefined && left[key] === undefined) return false;
   return true;
 }
 

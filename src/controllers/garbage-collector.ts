@@ -8,8 +8,8 @@ import type { KubeObject, OwnerReference, ResourceType } from "../client/objects
 import { concurrently } from "./concurrently.ts";
 import type { Context, Controller } from "./context.ts";
 import type { Informers } from "./informers.ts";
-import { type GraphNode, OwnershipGraph } from "./ownership-graph.ts";
 import { groupOf, uidOf } from "./owners.ts";
+import { type GraphNode, OwnershipGraph } from "./ownership-graph.ts";
 import { ControllerQueue } from "./queue.ts";
 
 const NAME = "generic-garbage-collector";
@@ -79,7 +79,8 @@ export class GarbageCollector implements Controller {
     const isLast = node.isDeleting && node.finalizers.some((one) => one === FOREGROUND || one === ORPHAN);
     // An owner that is known and stays needs no look: which is the case of nearly every object that is made.
     const isSettled =
-      node.owners.length === 0 || node.owners.every((owner) => this.#graph.get(owner.uid)?.isDeleting === false);
+      node.owners.length === 0 ||
+      node.owners.every((owner) => this.#graph.get(owner.uid)?.isDeleting === false);
     if (isLast || !isSettled) this.#queue.add(uid);
   }
 

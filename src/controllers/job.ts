@@ -190,7 +190,8 @@ export class JobController implements Controller {
     const { active, ending, succeeded, failed, done } = this.#tally(job);
     const time = timeText(this.#now());
     const isSuspended = job.spec.suspend === true;
-    const isOver = verdict !== undefined && (verdict.type === "Failed" ? active.length + ending.length === 0 : true);
+    const isOver =
+      verdict !== undefined && (verdict.type === "Failed" ? active.length + ending.length === 0 : true);
     const conditions = conditionsOf(job, verdict, isOver, time);
     const startTime = isSuspended ? undefined : (job.status?.startTime ?? time);
     const indexes = job.spec.completionMode === "Indexed" ? formatIndexes(done) : "";
@@ -211,7 +212,8 @@ export class JobController implements Controller {
       else this.#events.warning(job, verdict.reason, verdict.message);
     }
     // The start is written before the first pod is made: a deadline is counted from it.
-    if (isWritten && startTime !== undefined && job.status?.startTime === undefined) this.#queue.addAfter(key, 5);
+    if (isWritten && startTime !== undefined && job.status?.startTime === undefined)
+      this.#queue.addAfter(key, 5);
     if (verdict && !isOver) this.#queue.addAfter(key, PACE_MS);
   }
 
@@ -247,12 +249,7 @@ export function verdictOf({ status }: Job): JobCondition | undefined {
   return conditionOf(over, "Complete") ?? conditionOf(over, "Failed");
 }
 
-function conditionsOf(
-  job: Job,
-  verdict: Verdict | undefined,
-  isOver: boolean,
-  time: string,
-): JobCondition[] {
+function conditionsOf(job: Job, verdict: Verdict | undefined, isOver: boolean, time: string): JobCondition[] {
   const known = job.status?.conditions ?? [];
   const conditions = known.filter(({ type }) => type !== "Suspended");
   const suspended = conditionOf(known, "Suspended");
@@ -272,7 +269,14 @@ function conditionsOf(
   const { reason, message } = verdict;
   for (const type of isOver ? [early, verdict.type] : [early])
     if (!conditionOf(conditions, type))
-      conditions.push({ type, status: "True", reason, message, lastTransitionTime: time, lastProbeTime: time });
+      conditions.push({
+        type,
+        status: "True",
+        reason,
+        message,
+        lastTransitionTime: time,
+        lastProbeTime: time,
+      });
   return conditions;
 }
 
@@ -297,4 +301,3 @@ function endOf(pod: Pod): number {
   if (known.length > 0) return Math.max(...known);
   return isFinished(pod) ? Date.parse(pod.metadata.creationTimestamp ?? "") || 1 : 0;
 }
-

@@ -40,7 +40,9 @@ export class NamespaceController implements Controller {
       log,
       ready: informers.ready(NAMESPACES, SERVICE_ACCOUNTS, CONFIG_MAPS),
     });
-    this.#namespaces = informers.of(NAMESPACES).on({ changed: ({ metadata }) => this.#queue.add(metadata.name) });
+    this.#namespaces = informers
+      .of(NAMESPACES)
+      .on({ changed: ({ metadata }) => this.#queue.add(metadata.name) });
     this.#accounts = informers.of(SERVICE_ACCOUNTS).on({
       deleted: ({ metadata }) => {
         if (metadata.name === ACCOUNT) this.#queue.add(metadata.namespace ?? "");

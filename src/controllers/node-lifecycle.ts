@@ -80,7 +80,8 @@ export class NodeLifecycleController implements Controller {
         const { nodeName } = pod.spec;
         if (!nodeName || isFinished(pod)) return;
         const node = this.#nodes.get(undefined, nodeName);
-        const isNews = before?.spec.nodeName !== nodeName || !isEqual(before.spec.tolerations, pod.spec.tolerations);
+        const isNews =
+          before?.spec.nodeName !== nodeName || !isEqual(before.spec.tolerations, pod.spec.tolerations);
         // Only a node that is missing or tainted concerns its pods: nearly none is.
         if (isNews && (!node || node.spec?.taints?.some(({ effect }) => effect === "NoExecute")))
           this.#podQueue.add(keyOf(pod));
@@ -189,7 +190,8 @@ export class NodeLifecycleController implements Controller {
     const concerned = this.#byNode.list(node).filter((pod) => {
       const condition = readyCondition(pod);
       return isReady
-        ? condition?.reason === NODE_LOST && conditionOf(pod.status?.conditions, "ContainersReady")?.status !== "False"
+        ? condition?.reason === NODE_LOST &&
+            conditionOf(pod.status?.conditions, "ContainersReady")?.status !== "False"
         : condition?.status === "True";
     });
     const time = timeText(this.#now());
@@ -257,7 +259,10 @@ export class NodeLifecycleController implements Controller {
     return Math.max(0, since + Math.max(0, Math.min(...limits)) * 1000 - this.#now());
   }
 
-  async #delete({ metadata: { namespace, name, uid } }: Pod, gracePeriodSeconds: number | undefined): Promise<void> {
+  async #delete(
+    { metadata: { namespace, name, uid } }: Pod,
+    gracePeriodSeconds: number | undefined,
+  ): Promise<void> {
     const options = {
       ...(uid !== undefined && { uid }),
       ...(gracePeriodSeconds !== undefined && { gracePeriodSeconds }),

@@ -1,8 +1,9 @@
 /** @module What is on each node: pods that are bound, and those that the scheduler has just decided on. */
 import type { Pod } from "../client/kinds.ts";
+import { isEqual } from "./equal.ts";
 import { controllerOf, uidOf } from "./owners.ts";
-import { isFinished } from "./pod-state.ts";
 import { hostPortsOf, requestsOf } from "./pod-requests.ts";
+import { isFinished } from "./pod-state.ts";
 
 export interface NodeLoad {
   readonly pods: Map<string, Pod>;
@@ -53,8 +54,8 @@ export class NodeLoads {
   place(pod: Pod, node: string): void {
     const uid = uidOf(pod);
     const known = this.#places.get(uid);
-    const isSame = known?.node === node && known.pod.metadata.labels === pod.metadata.labels;
-    if (isSame) return;
+    const isSame = known?.node === node && isEqual(known.pod.metadata.labels, pod.metadata.labels);
+    if (isSame && !isFinished(pod)) return;
     this.remove(pod);
     if (isFinished(pod)) return;
     this.#places.set(uid, { node, pod });
@@ -85,7 +86,8 @@ export class NodeLoads {
       else load.exclusive.delete(uid);
     }
     for (const counter of this.#counters.values())
-      if (counter.namespace === pod.metadata.namespace && counter.matches(pod)) bump(counter.counts, node, step);
+      if (counter.namespace === pod.metadata.namespace && counter.matches(pod))
+        bump(counter.counts, node, step);
   }
 
   /** Kept in step from the first question on, so that a thousand pods of one kind do not each count a thousand. */
@@ -104,8 +106,7 @@ export class NodeLoads {
     }
     // Pods that were decided on a moment ago are among the candidates: they exist, only without a node.
     this.#counters.set(name, { namespace, matches, counts });
-    if (this.#counters.size > MAX_COUNTERS)
-      this.#counters.delete(this.#counters.keys().next().value ?? "");
+    if (this.#counters.size > MAX_COUNTERS) this.#counters.delete(this.#counters.keys().next().value ?? "");
     return counts;
   }
 }

@@ -6,7 +6,7 @@ import type { PodSpec, PodTemplateSpec } from "kubernetes-types/core/v1.js";
 import type { LabelSelector } from "kubernetes-types/meta/v1.js";
 import type { Client } from "../client/client.ts";
 import { isReason } from "../client/client.ts";
-import { EventRecorder } from "../client/events.ts";
+import type { EventRecorder } from "../client/events.ts";
 import type { Pod } from "../client/kinds.ts";
 import { PODS } from "../client/kinds.ts";
 import type { KubeObject, OwnerReference, ResourceType } from "../client/objects.ts";
@@ -15,6 +15,7 @@ import type { Context } from "./context.ts";
 import { byController, orphans } from "./indexes.ts";
 import type { Index } from "./informers.ts";
 import { controllerOf, isDeleting, ownedBy, uidOf } from "./owners.ts";
+import { isTerminatingNamespace } from "./queue.ts";
 import { selects } from "./selection.ts";
 
 /** A pod that the informer never tells of was deleted while a watch was broken. */
@@ -135,7 +136,7 @@ export class PodControl {
     try {
       return await this.#client.create(PODS, draft);
     } catch (error) {
-      if (!isReason(error, "NotFound", "AlreadyExists"))
+      if (!isReason(error, "NotFound", "AlreadyExists") && !isTerminatingNamespace(error))
         this.#events.warning(owner, "FailedCreate", `Error creating: ${(error as Error).message}`);
       throw error;
     }

@@ -26,7 +26,8 @@ export function requestsOf({ spec }: Pod): Resources {
     let peak = 0;
     for (const container of spec.initContainers ?? []) {
       // One that is restarted always goes on beside all that come after it.
-      if ((container as { restartPolicy?: string }).restartPolicy === "Always") together += of(container, name);
+      if ((container as { restartPolicy?: string }).restartPolicy === "Always")
+        together += of(container, name);
       else peak = Math.max(peak, together + of(container, name));
     }
     for (const container of spec.containers) together += of(container, name);

@@ -63,6 +63,7 @@ export function untolerated(
 ): Taint | undefined {
   return taints?.find(
     (taint) =>
-      effects.includes(taint.effect) && !(tolerations ?? []).some((toleration) => tolerates(toleration, taint)),
+      effects.includes(taint.effect) &&
+      !(tolerations ?? []).some((toleration) => tolerates(toleration, taint)),
   );
 }

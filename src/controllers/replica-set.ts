@@ -35,7 +35,11 @@ export class ReplicaSetController implements Controller {
     const { informers, log, now } = context;
     this.#client = context.client(NAME);
     this.#now = now;
-    this.#control = new PodControl(context, this.#client, new EventRecorder(this.#client, { component: NAME }));
+    this.#control = new PodControl(
+      context,
+      this.#client,
+      new EventRecorder(this.#client, { component: NAME }),
+    );
     this.#byNamespace = byNamespace(informers, REPLICA_SETS);
     this.#queue = new ControllerQueue((key) => this.#look(key), {
       name: NAME,

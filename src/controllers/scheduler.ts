@@ -77,7 +77,8 @@ export class Scheduler implements Controller {
     if (!isMine(pod)) return;
     // What is written into the status of a pod without a node is most often written here.
     const isKnown = this.#refused.has(key) && before !== undefined;
-    if (isKnown && isEqual(before.spec, pod.spec) && isEqual(before.metadata.labels, pod.metadata.labels)) return;
+    if (isKnown && isEqual(before.spec, pod.spec) && isEqual(before.metadata.labels, pod.metadata.labels))
+      return;
     if (this.#loads.isPlaced(pod)) return;
     this.#refused.delete(key);
     this.#waiting.add(key);
@@ -195,7 +196,9 @@ export class Scheduler implements Controller {
       status: "False",
       reason: "Unschedulable",
       message,
-      lastTransitionTime: isNew ? timeText(this.#now()) : (before.lastTransitionTime ?? timeText(this.#now())),
+      lastTransitionTime: isNew
+        ? timeText(this.#now())
+        : (before.lastTransitionTime ?? timeText(this.#now())),
     };
     const others = (pod.status?.conditions ?? []).filter(({ type }) => type !== "PodScheduled");
     const { namespace, name, resourceVersion } = pod.metadata;

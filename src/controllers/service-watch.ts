@@ -53,4 +53,3 @@ export function selectedPods(finder: PodFinder, { metadata, spec }: Service): Po
     if (matchesAll(spec.selector, pod.metadata.labels)) pods.push(pod);
   return pods.sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
 }
-

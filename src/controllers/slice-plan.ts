@@ -61,7 +61,7 @@ function keep(
   const missing = new Map(wanted.map((endpoint) => [keyOfEndpoint(endpoint), endpoint]));
   const drafts = slices.map((slice): Draft => {
     const draft: Draft = { slice, endpoints: [], changed: false };
-    for (const endpoint of slice.endpoints ?? []) {
+    for (const endpoint of slice.endpoints) {
       const key = keyOfEndpoint(endpoint);
       const present = missing.get(key);
       missing.delete(key);
@@ -98,6 +98,6 @@ function keepOne(plan: SlicePlan, kept: readonly Draft[]): void {
   if (!isEmpty) return;
   const spare = plan.delete.shift();
   if (!spare) plan.create.push({ ports: [], endpoints: [] });
-  else if ((spare.endpoints ?? []).length > 0 || (spare.ports ?? []).length > 0)
+  else if (spare.endpoints.length > 0 || (spare.ports ?? []).length > 0)
     plan.update.push({ ...spare, endpoints: [], ports: [] });
 }

@@ -41,7 +41,11 @@ export class StatefulSetController implements Controller {
     const { informers, log, now } = context;
     this.#client = context.client(NAME);
     this.#now = now;
-    this.#control = new PodControl(context, this.#client, new EventRecorder(this.#client, { component: NAME }));
+    this.#control = new PodControl(
+      context,
+      this.#client,
+      new EventRecorder(this.#client, { component: NAME }),
+    );
     this.#queue = new ControllerQueue((key) => this.#look(key), {
       name: NAME,
       log,
@@ -116,7 +120,9 @@ export class StatefulSetController implements Controller {
 
   /** The last one first. @returns whether none is left beyond those that are wanted */
   async #shrink({ set, pods, first, end }: Rollout): Promise<boolean> {
-    const surplus = [...pods.keys()].filter((ordinal) => ordinal < first || ordinal >= end).sort((a, b) => b - a);
+    const surplus = [...pods.keys()]
+      .filter((ordinal) => ordinal < first || ordinal >= end)
+      .sort((a, b) => b - a);
     if (surplus.length === 0) return true;
     const going = surplus.map((ordinal) => pods.get(ordinal)).filter((pod) => pod !== undefined);
     const isOrdered = set.spec.podManagementPolicy !== "Parallel";

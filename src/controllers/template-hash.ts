@@ -16,6 +16,9 @@ function fnv(text: string): number {
 
 /** @param collisions - how often the name was found to be taken by another template */
 export function templateHash(template: unknown, collisions = 0): string {
-  const digits = String(fnv(canonical(template) + (collisions > 0 ? `#${collisions}` : ""))).padStart(10, "0");
+  const digits = String(fnv(canonical(template) + (collisions > 0 ? `#${collisions}` : ""))).padStart(
+    10,
+    "0",
+  );
   return [...digits].map((digit) => ALPHABET[digit.charCodeAt(0) % ALPHABET.length]).join("");
 }

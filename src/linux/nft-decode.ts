@@ -210,7 +210,7 @@ class RuleReader {
     const address = this.#slot(at(N.NFTA_NAT_REG_ADDR_MIN));
     if (address.holds === "backends") {
       const backends = this.#backends.get(address.map) ?? foreign();
-      this.statements.push({ kind: "dnat", family, backends });
+      this.statements.push({ kind: "dnat", family, ...(address.by && { by: address.by }), backends });
       return;
     }
     const port = this.#slot(at(N.NFTA_NAT_REG_PROTO_MIN));
@@ -296,6 +296,10 @@ class RuleReader {
         if (at(N.NFTA_NG_TYPE) !== N.NFT_NG_RANDOM || at(N.NFTA_NG_OFFSET) !== 0) foreign();
         put(N.NFTA_NG_DREG, { holds: "random", modulus: at(N.NFTA_NG_MODULUS) ?? 0 });
         return;
+      case "hash":
+        if (at(N.NFTA_HASH_SEED) !== N.HASH_SEED) foreign();
+        put(N.NFTA_HASH_DREG, { holds: "random", modulus: at(N.NFTA_HASH_MODULUS) ?? 0, by: "source" });
+        return;
       case "immediate": {
         if (at(N.NFTA_IMMEDIATE_DREG) !== N.NFT_REG_VERDICT) {
           put(N.NFTA_IMMEDIATE_DREG, { holds: "bytes", bytes: value(N.NFTA_IMMEDIATE_DATA) });
@@ -348,8 +352,9 @@ class RuleReader {
     const set = text(attributes.get(N.NFTA_LOOKUP_SET));
     const to = at(N.NFTA_LOOKUP_DREG);
     if (to !== undefined && to !== N.NFT_REG_VERDICT) {
-      if (this.#slot(at(N.NFTA_LOOKUP_SREG)).holds !== "random") foreign();
-      this.#slots.set(slotIndex(to), { holds: "backends", map: set });
+      const choice = this.#slot(at(N.NFTA_LOOKUP_SREG));
+      if (choice.holds !== "random") foreign();
+      this.#slots.set(slotIndex(to), { holds: "backends", map: set, by: choice.by });
       return;
     }
     const fields = this.#fieldsFrom(at(N.NFTA_LOOKUP_SREG));

@@ -201,8 +201,32 @@ class RuleWriter {
     });
   }
 
+  #random(modulus: number): void {
+    this.#expression("numgen", (w) => {
+      w.be32(N.NFTA_NG_DREG, register(0));
+      w.be32(N.NFTA_NG_MODULUS, modulus);
+      w.be32(N.NFTA_NG_TYPE, N.NFT_NG_RANDOM);
+      w.be32(N.NFTA_NG_OFFSET, 0);
+    });
+  }
+
+  /** The seed is fixed: each node, and the same node after a restart, chooses alike. */
+  #hashSource(family: 4 | 6, modulus: number): void {
+    const field = family === 4 ? "source-address4" : "source-address6";
+    const { width: length } = FIELDS[field];
+    this.#load(field, 4);
+    this.#expression("hash", (w) => {
+      w.be32(N.NFTA_HASH_SREG, register(4));
+      w.be32(N.NFTA_HASH_DREG, register(0));
+      w.be32(N.NFTA_HASH_LEN, length);
+      w.be32(N.NFTA_HASH_MODULUS, modulus);
+      w.be32(N.NFTA_HASH_SEED, N.HASH_SEED);
+      w.be32(N.NFTA_HASH_TYPE, N.NFT_HASH_JENKINS);
+    });
+  }
+
   #dnat(statement: Extract<NftStatement, { kind: "dnat" }>): void {
-    const { family, backends } = statement;
+    const { family, by, backends } = statement;
     const portSlot = family === 4 ? 1 : 4;
     const [first] = backends;
     if (!first) throw new BugError("a dnat statement needs a backend");
@@ -211,12 +235,8 @@ class RuleWriter {
       this.#immediate(0, bytes.subarray(0, portSlot * 4));
       this.#immediate(portSlot, bytes.subarray(portSlot * 4, portSlot * 4 + 2));
     } else {
-      this.#expression("numgen", (w) => {
-        w.be32(N.NFTA_NG_DREG, register(0));
-        w.be32(N.NFTA_NG_MODULUS, backends.length);
-        w.be32(N.NFTA_NG_TYPE, N.NFT_NG_RANDOM);
-        w.be32(N.NFTA_NG_OFFSET, 0);
-      });
+      if (by === "source") this.#hashSource(family, backends.length);
+      else this.#random(backends.length);
       const id = this.#mapIds.next();
       if (id.done) throw new BugError("a dnat statement was written without its map");
       this.#lookup(BACKEND_MAP_NAME, (w) => {

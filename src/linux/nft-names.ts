@@ -109,6 +109,15 @@ export const NFTA_NAT_TYPE = 1;
 export const NFTA_NAT_FAMILY = 2;
 export const NFTA_NAT_REG_ADDR_MIN = 3;
 export const NFTA_NAT_REG_PROTO_MIN = 5;
+export const NFTA_HASH_SREG = 1;
+export const NFTA_HASH_DREG = 2;
+export const NFTA_HASH_LEN = 3;
+export const NFTA_HASH_MODULUS = 4;
+export const NFTA_HASH_SEED = 5;
+export const NFTA_HASH_TYPE = 7;
+export const NFT_HASH_JENKINS = 0;
+/** Ours: any would do, as long as it is always the same. */
+export const HASH_SEED = 1;
 export const NFTA_NG_DREG = 1;
 export const NFTA_NG_MODULUS = 2;
 export const NFTA_NG_TYPE = 3;

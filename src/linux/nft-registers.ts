@@ -10,8 +10,8 @@ export type Slot =
   | { readonly holds: "masked"; readonly of: Slot; readonly mask: Buffer; readonly xor: Buffer }
   | { readonly holds: "ct"; readonly key: number }
   | { readonly holds: "bytes"; readonly bytes: Buffer }
-  | { readonly holds: "random"; readonly modulus: number }
-  | { readonly holds: "backends"; readonly map: string };
+  | { readonly holds: "random"; readonly modulus: number; readonly by?: "source" }
+  | { readonly holds: "backends"; readonly map: string; readonly by?: "source" | undefined };
 
 /** Something that our vocabulary cannot say. */
 export class Foreign extends Error {}

@@ -163,13 +163,18 @@ function hex(value: number): string {
   return (value >>> 0).toString(16).padStart(8, "0");
 }
 
-function renderDnat({ family, backends }: Extract<NftStatement, { kind: "dnat" }>): string {
+function renderDnat({ family, by, backends }: Extract<NftStatement, { kind: "dnat" }>): string {
   const word = family === 4 ? "ip" : "ip6";
   const [only] = backends;
   const bracket = (address: string): string => (family === 6 ? `[${address}]` : address);
   if (only && backends.length === 1) return `dnat ${word} to ${bracket(only.address)}:${only.port}`;
   const choices = backends.map(({ address, port }, index) => `${index} : ${address} . ${port}`);
-  return `dnat ${word} addr . port to numgen random mod ${backends.length} map { ${choices.join(", ")} }`;
+  const source = family === 4 ? "ip saddr" : "ip6 saddr";
+  const pick =
+    by === "source"
+      ? `jhash ${source} mod ${backends.length} seed 0x1`
+      : `numgen random mod ${backends.length}`;
+  return `dnat ${word} addr . port to ${pick} map { ${choices.join(", ")} }`;
 }
 
 /** One transaction as text. */

@@ -2,13 +2,22 @@
  * @module Services as nftables: one map from a Service's address, protocol and port to a chain that picks a backend.
  * Only the first packet of a connection comes here; connection tracking translates the rest.
  */
+import { shortHash } from "../base/hash.ts";
 import { type Family, formatIp } from "../base/ip.ts";
 import type { ServiceMapping } from "../policy/services.ts";
 import { rule } from "./compile-chains.ts";
 import { addressField } from "./compile-rule.ts";
 import { BASE, selfSet, serviceChain, serviceMap } from "./names.ts";
-import type { NftChain, NftRule } from "./table.ts";
+import type { NftChain, NftRule, NftStatement } from "./table.ts";
 import type { TableEditor } from "./table-editor.ts";
+
+/** Set by a Service's chain on the packet that is to leave with the node's address. */
+const MASQUERADE_MARK = 0x0400_0000;
+/**
+ * With affinity a client's address gives a slot, and each slot a backend: the one that wins for it. A backend that comes
+ * or goes takes or leaves its own slots, and all other clients stay where they are.
+ */
+const SLOTS = 128;
 
 /** nftables' own names for these: dstnat and srcnat. */
 const DSTNAT = -100;
@@ -68,7 +77,14 @@ export class ServiceChains {
       ).statements,
       comment: "a pod that reaches itself through a Service",
     }));
-    editor.putChain(nat(BASE.hairpin, "postrouting", SRCNAT, hairpin));
+    const external = {
+      statements: rule(
+        { kind: "mark-test", mask: MASQUERADE_MARK, value: MASQUERADE_MARK },
+        { kind: "masquerade" },
+      ).statements,
+      comment: "from outside of the pods, through this node",
+    };
+    editor.putChain(nat(BASE.hairpin, "postrouting", SRCNAT, [...hairpin, external]));
   }
 
   set(mappings: readonly ServiceMapping[]): void {
@@ -76,7 +92,10 @@ export class ServiceChains {
     const chains = new Set<string>();
     for (const mapping of mappings) {
       if (mapping.addresses.length === 0 || !this.#families.includes(mapping.family)) continue;
-      const chain = serviceChain(`${mapping.service} ${mapping.family} ${mapping.protocol} ${mapping.port}`);
+      const door = mapping.door === undefined ? "" : ` ${mapping.door} ${mapping.portName}`;
+      const chain = serviceChain(
+        `${mapping.service} ${mapping.family} ${mapping.protocol} ${mapping.port}${door}`,
+      );
       chains.add(chain);
       this.#editor.putChain(chainOf(chain, mapping));
       for (const address of mapping.addresses) {
@@ -109,12 +128,45 @@ function chainOf(name: string, mapping: ServiceMapping): NftChain {
     rules: [
       {
         statements: [
+          // Hashing an address asks which family the packet is of, as nft does by itself.
+          ...(mapping.affinity
+            ? [
+                {
+                  kind: "compare" as const,
+                  field: "family" as const,
+                  equal: true,
+                  value: mapping.family === 4 ? 2 : 10,
+                },
+              ]
+            : []),
           { kind: "compare", field: "protocol", equal: true, value: mapping.protocol },
           { kind: "counter" },
-          { kind: "dnat", family: mapping.family, backends },
+          ...(mapping.masquerade
+            ? [{ kind: "mark-set" as const, mask: MASQUERADE_MARK, value: MASQUERADE_MARK }]
+            : []),
+          { kind: "dnat", family: mapping.family, ...choice(mapping, backends) },
         ],
         comment,
       },
     ],
   };
+}
+
+type Choice = Pick<Extract<NftStatement, { kind: "dnat" }>, "backends" | "by">;
+
+function choice({ affinity }: ServiceMapping, backends: Choice["backends"]): Choice {
+  if (!affinity || backends.length < 2) return { backends };
+  const names = backends.map(({ address, port }) => `${address} ${port}`);
+  const slots = Array.from({ length: SLOTS }, (_, slot) => {
+    let best = 0;
+    let highest = "";
+    for (const [place, name] of names.entries()) {
+      const weight = shortHash(`${slot} ${name}`);
+      if (weight <= highest) continue;
+      highest = weight;
+      best = place;
+    }
+    return backends[best] as Choice["backends"][number];
+  });
+  return { by: "source", backends: slots };
 }

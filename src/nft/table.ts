@@ -141,12 +141,14 @@ export type NftStatement =
   | { readonly kind: "reject" }
   | { readonly kind: "notrack" }
   /**
-   * Translates the destination to one of the backends, chosen at random with equal weight (`numgen random mod N`).
-   * Only in a nat chain at prerouting or output. All backends are of one family; ports are always given.
+   * Translates the destination to one of the backends, chosen at random with equal weight (`numgen random mod N`), or
+   * by the source address, always the same (`jhash … mod N`): a backend that is named more often is chosen more often. Only in a nat chain at prerouting or output. All backends are of one family; ports are always given.
    */
   | {
       readonly kind: "dnat";
       readonly family: 4 | 6;
+      /** Chosen at random, when left out. */
+      readonly by?: "source";
       readonly backends: readonly { readonly address: string; readonly port: number }[];
     }
   /** Translates the source to the outgoing interface's address. Only in a nat chain at postrouting. */

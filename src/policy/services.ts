@@ -24,6 +24,12 @@ export interface ServiceMapping {
   readonly portName: string;
   readonly family: 4 | 6;
   readonly backends: readonly Backend[];
+  /** Another door to the same Service, with a chain of its own. */
+  readonly door?: "external";
+  /** Connections of one client go to one backend. */
+  readonly affinity?: true;
+  /** The backend sees the node's address: its replies have to come back this way. */
+  readonly masquerade?: true;
 }
 
 /** A pod as a Service sees it; one on the host's network stands at its node's addresses. */

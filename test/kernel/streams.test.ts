@@ -292,7 +292,7 @@ describe.skipIf(!runtime)("kubectl", () => {
 
     test("hands on standard input and its end", async () => {
       const bytes = randomBytes(3 * MEGABYTE);
-      const ran = await kubectl(client, ["exec", "-i", "shell", "--", "cat"], bytes);
+      const ran = await kubectl(client, ["exec", "-i", "shell", "--", "dd", "bs=65536"], bytes);
       expect([ran.status, ran.stdout.length, hash(ran.stdout)]).toEqual([0, bytes.length, hash(bytes)]);
     });
   });
@@ -467,9 +467,11 @@ describe.skipIf(!runtime)("kubectl", () => {
     });
 
     test("a follower over rotations misses nothing, slow as it is", async () => {
-      const lineCount = 300_000;
-      const wide = `seq -f "%.0f ${"x".repeat(100)}" ${lineCount}`;
-      const running = await pod("large", { command: ["sh", "-c", `sleep 1; ${wide} || seq ${lineCount}`] });
+      // About 17 MB: a file is rotated at 10, and only one is kept besides.
+      const lineCount = 120_000;
+      const program = `BEGIN { for (i = 1; i <= ${lineCount}; i++) print i, "${"x".repeat(100)}" }`;
+      const command = ["sh", "-c", 'sleep 1; awk "$1"', "sh", program];
+      const running = await pod("large", { command });
       const child = launch(client, ["logs", "-f", "large"]);
       const out: Buffer[] = [];
       child.stdout?.on("data", (chunk: Buffer) => out.push(chunk));
@@ -581,7 +583,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** A socket belongs to the namespace that it was made in: listening is synchronous for an address. */
+/** A socket belongs to the namespace that it was made in. Without a host it is made in this very call. */
 async function listenInside(
   netns: Netns,
   server: ReturnType<typeof createServer | typeof createTcpServer>,
@@ -589,7 +591,7 @@ async function listenInside(
 ): Promise<void> {
   const listening = once(server, "listening");
   inNamespace(netns, () => {
-    server.listen({ port, host: "127.0.0.1", exclusive: true });
+    server.listen({ port, exclusive: true });
   });
   await listening;
 }

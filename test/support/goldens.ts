@@ -308,4 +308,18 @@ export const GOLDENS: readonly Golden[] = [
       /^services-/,
     ),
   },
+  {
+    file: "service-doors.nft",
+    idea: "a node port leads to a chain that marks what has to come back this way; affinity gives each client's slot a backend",
+    table: excerpt(
+      tableOf({
+        pods: [WEB],
+        services: [
+          { ...service("web", ["192.168.0.3", "192.168.0.9"]), door: "external", masquerade: true },
+          { ...service("sticky", ["192.168.0.3", "192.168.0.9"]), affinity: true },
+        ],
+      }),
+      /^services-/,
+    ),
+  },
 ];

@@ -51,7 +51,7 @@ export async function runLearn(io: Io, name: string | undefined, options: LearnO
   }
   return play(
     io,
-    { name, page: readPage(pages, name), folder: path.join(packageFolder("examples"), name) },
+    { page: readPage(pages, name), folder: path.join(packageFolder("examples"), name) },
     options,
   );
 }

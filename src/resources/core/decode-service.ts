@@ -1,5 +1,5 @@
 /** @module Decoders of Service and EndpointSlice. */
-import { BAD, type Cursor, fieldNames, orAbsent, orElse } from "../decode/cursor.ts";
+import { BAD, type Cursor, type Fields, fieldNames, orAbsent, orElse } from "../decode/cursor.ts";
 import { decodeLabelsStrictly, decodeMetadata, type ObjectInput } from "../decode/metadata.ts";
 import { checkDns1035Label, checkPortName, checkPortNumber } from "../decode/names.ts";
 import { decodeIps } from "./decode-core.ts";
@@ -43,6 +43,30 @@ export function decodeService(input: ObjectInput): Service | undefined {
     headless,
     ...(selector && Object.keys(selector).length > 0 ? { selector } : {}),
     ports: orElse(spec.at("ports").list(), []).flatMap((item) => decodeServicePort(item) ?? []),
+    ...decodeExposure(spec, input.root),
+  };
+}
+
+/** How a Service is reached besides by its cluster address, and how its backends are chosen. */
+function decodeExposure(
+  spec: Fields,
+  root: Fields,
+): Pick<Service, "externalAddresses" | "localOnly" | "sessionAffinity"> {
+  const balancer = orAbsent(root.at("status").fields());
+  const ingress = orElse(orAbsent(balancer?.at("loadBalancer").fields())?.at("ingress").list() ?? [], []);
+  const addresses = decodeIps([
+    ...orElse(spec.at("externalIPs").list(), []),
+    ...ingress.flatMap((item) => {
+      const ip = orAbsent(item.fields())?.at("ip");
+      return ip && !ip.isAbsent ? [ip] : [];
+    }),
+  ]);
+  const internal = orAbsent(spec.at("internalTrafficPolicy").string()) === "Local";
+  const external = orAbsent(spec.at("externalTrafficPolicy").string()) === "Local";
+  return {
+    ...(addresses.length > 0 && { externalAddresses: addresses }),
+    ...(orAbsent(spec.at("sessionAffinity").string()) === "ClientIP" && { sessionAffinity: true as const }),
+    ...((internal || external) && { localOnly: { internal, external } }),
   };
 }
 

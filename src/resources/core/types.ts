@@ -65,6 +65,12 @@ export interface Service extends ObjectHead {
   /** undefined: no selector, endpoints are written by hand. */
   readonly selector?: Labels;
   readonly ports: readonly ServicePort[];
+  /** Addresses besides the cluster's own: external ones, and those of its load balancer. Only where there are some. */
+  readonly externalAddresses?: readonly string[];
+  /** Whether connections of one client go to one backend. */
+  readonly sessionAffinity?: true;
+  /** Only backends on the node itself: of connections from inside, and of those to node ports and external addresses. */
+  readonly localOnly?: { readonly internal: boolean; readonly external: boolean };
 }
 
 export interface EndpointSlice extends ObjectHead {

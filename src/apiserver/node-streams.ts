@@ -69,7 +69,9 @@ export class NodeStreams {
           client.destroy();
           resolve();
         };
-        kubelet.on("error", end).on("close", end);
+        kubelet.on("error", end);
+        // What the kubelet said last may be on its way to the client still: the pipe ends the client's side when it is told.
+        kubelet.on("close", () => client.end());
         client.on("error", end).on("close", end);
         kubelet.pipe(client);
         client.pipe(kubelet);

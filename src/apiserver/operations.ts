@@ -1,7 +1,8 @@
 /** @module What can be done with a resource by anyone who may: create, update, patch, apply, delete, and its subresources. */
 import type { Entry } from "../store/store.ts";
 import type { Api } from "./api.ts";
-import { at, isObject, stringAt } from "./json.ts";
+import { arrayAt, at, isObject, stringAt } from "./json.ts";
+import { selects } from "./kinds/workload.ts";
 import { freshObject, objectOf } from "./objects.ts";
 import { applyJsonPatch } from "./patch/json-patch.ts";
 import { updateManagedFields } from "./patch/managed-fields.ts";
@@ -256,7 +257,7 @@ export function bind(
           `pod ${place.name} is already assigned to node ${JSON.stringify(spec["nodeName"])}`,
         );
       spec["nodeName"] = node;
-      pod["status"] = withCondition(pod["status"], { type: "PodScheduled", status: "True" });
+      pod["status"] = withScheduled(pod["status"], timeText(new Date()));
       return pod;
     },
     caller,
@@ -264,11 +265,10 @@ export function bind(
   );
 }
 
-function withCondition(
-  status: unknown,
-  condition: { readonly type: string; readonly status: string },
-): unknown {
-  return isObject(status) ? { ...status, conditions: [condition] } : { conditions: [condition] };
+function withScheduled(status: unknown, now: string): unknown {
+  const others = arrayAt(status, "conditions").filter((one) => stringAt(one, "type") !== "PodScheduled");
+  const scheduled = { type: "PodScheduled", status: "True", lastProbeTime: null, lastTransitionTime: now };
+  return { ...(isObject(status) && status), conditions: [...others, scheduled] };
 }
 
 /** A deletion that a disruption budget may refuse. */
@@ -290,10 +290,10 @@ export async function evict(
   })) ?? { entries: [] };
   for (const entry of entries) {
     const budget = objectOf(entry);
-    const labels = (at(budget, "spec", "selector", "matchLabels") ?? {}) as Record<string, string>;
-    const selects = Object.entries(labels).every(([key, value]) => pod.metadata.labels?.[key] === value);
-    const allowed = at(budget, "status", "disruptionsAllowed");
-    if (selects && !(typeof allowed === "number" && allowed > 0)) {
+    const selector = at(budget, "spec", "selector");
+    if (budget.metadata.namespace !== place.namespace || selector === undefined) continue;
+    if (!selects(selector, pod.metadata.labels ?? {}) || !isDisruptable(pod)) continue;
+    if (!(await takeDisruption(budgets, budget, caller))) {
       throw errors.tooManyRequests("Cannot evict pod as it would violate the pod's disruption budget.", {
         causes: [
           {
@@ -308,6 +308,35 @@ export async function evict(
   const options = eviction["deleteOptions"];
   const grace = at(options, "gracePeriodSeconds");
   return pods.delete(place, { ...(typeof grace === "number" && { gracePeriodSeconds: grace }) }, caller);
+}
+
+/** A pod that is over, or does not run yet, may always go. */
+function isDisruptable(pod: Readonly<Draft>): boolean {
+  const phase = stringAt(pod, "status", "phase");
+  return phase !== "Succeeded" && phase !== "Failed" && phase !== "Pending";
+}
+
+/** Counts one disruption off a budget, so that the next eviction knows of it before the controller has counted anew. */
+async function takeDisruption(
+  budgets: Storage | undefined,
+  budget: Readonly<Draft>,
+  caller: Caller,
+): Promise<boolean> {
+  const { namespace, name } = budget.metadata;
+  let isAllowed = false;
+  await budgets?.change(
+    { namespace, name },
+    (now) => {
+      const status = isObject(now["status"]) ? now["status"] : {};
+      const allowed = status["disruptionsAllowed"];
+      isAllowed = typeof allowed === "number" && allowed > 0;
+      if (isAllowed) now["status"] = { ...status, disruptionsAllowed: (allowed as number) - 1 };
+      return now;
+    },
+    caller,
+    "status",
+  );
+  return isAllowed;
 }
 
 export async function getScale(storage: Storage, place: Place): Promise<Record<string, unknown>> {

@@ -55,7 +55,13 @@ export async function launch({ layout, asked, kubeconfig }: UpOptions): Promise<
   if (kubeconfig) addContext(userKubeconfigPath(), kubeconfigOf(layout.name, port, credentials));
   const child = startMachine(layout, server);
   server.close();
-  await ready(child, layout);
+  try {
+    await ready(child, layout);
+  } catch (error) {
+    // With it goes everything that it started.
+    child.kill("SIGKILL");
+    throw error;
+  }
   return { settings, credentials, child };
 }
 

@@ -21,6 +21,7 @@ import type { ContainerView, PodHost } from "../kubelet/pod-host.ts";
 import { PodNetwork } from "../kubelet/pod-network.ts";
 import type { PodWorker } from "../kubelet/pod-worker.ts";
 import { type PodSandbox, Runtime } from "../kubelet/runtime/runtime.ts";
+import { type StreamServer, serveStreams } from "../kubelet/streams/server.ts";
 import { Lab } from "../linux/lab.ts";
 import { inNamespace, type Netns } from "../linux/netns.ts";
 import type { ProbeResult } from "../linux/probe.ts";
@@ -59,6 +60,7 @@ export class Machine implements PodHost {
   readonly #processes: Supervised[] = [];
   readonly #kubelets = new Map<string, Kubelet>();
   #podIndex = 0;
+  #streams: StreamServer | undefined;
 
   private constructor(options: MachineOptions, lab: Lab, runtime: Runtime) {
     this.#options = options;
@@ -160,6 +162,12 @@ export class Machine implements PodHost {
         inside: (start) => inNamespace(this.#netns(name), start),
       });
     }
+    this.#streams = await serveStreams({
+      socketPath: layout.kubeletSocket,
+      host: this,
+      runtime: this.#runtime,
+      log: this.#options.log,
+    });
     await Promise.all(this.nodes.map((node) => this.#startKubelet(node, settings)));
     client.close();
   }
@@ -258,6 +266,7 @@ export class Machine implements PodHost {
   async stop(): Promise<void> {
     for (const process of this.#processes) await process.stop();
     await Promise.all([...this.#kubelets.values()].map((kubelet) => kubelet.stop()));
+    await this.#streams?.close();
     await this.#runtime.close();
     this.#lab.close();
   }

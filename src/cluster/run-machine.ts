@@ -49,8 +49,11 @@ export async function runMachine(name: string, version: string): Promise<void> {
     await serveMachine(layout, machine, () => void end());
     tell({ ready: true });
   } catch (error) {
-    tell({ failed: error instanceof Error ? error.message : String(error) });
-    throw error;
+    const words = error instanceof Error ? error.message : String(error);
+    log(`did not start: ${words}`);
+    tell({ failed: words });
+    // The other processes end with this one: it is their namespace's first.
+    process.exit(1);
   }
 }
 

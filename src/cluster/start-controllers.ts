@@ -1,4 +1,5 @@
-/** @module The controllers of a control plane. */
+/** @module The controllers of a control plane, over its own API without HTTP between. */
+import { startControllers as start } from "../controllers/start.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import type { Settings } from "./settings.ts";
 
@@ -10,8 +11,15 @@ export interface ControllersRequest {
 }
 
 export function startControllers(
-  _plane: ControlPlane,
-  _request: ControllersRequest,
+  plane: ControlPlane,
+  { settings, authority, log }: ControllersRequest,
 ): Promise<{ stop(): void }> {
-  return Promise.resolve({ stop: () => undefined });
+  return start({
+    client: (name) => plane.client(name),
+    resources: () =>
+      plane.api.resources.filter(({ verbs }) => verbs.includes("list") && verbs.includes("watch")),
+    authority,
+    loadBalancers: settings.loadBalancers,
+    log,
+  });
 }

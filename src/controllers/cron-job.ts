@@ -87,7 +87,7 @@ export class CronJobController implements Controller {
     const due = this.#due(cron, jobs, schedule, zone);
     if (due === undefined) return undefined;
     const deadline = cron.spec.startingDeadlineSeconds;
-    if (deadline !== undefined && deadline !== null && due + deadline * 1000 < now) {
+    if (deadline !== undefined && due + deadline * 1000 < now) {
       this.#events.warning(cron, "MissSchedule", `Missed scheduled time to start a job: ${timeText(due)}`);
       return undefined;
     }
@@ -115,7 +115,7 @@ export class CronJobController implements Controller {
     ].filter((time) => !Number.isNaN(time));
     let after = Math.max(...times, now - MAX_MISSED_MS);
     const deadline = cron.spec.startingDeadlineSeconds;
-    if (deadline !== undefined && deadline !== null) after = Math.max(after, now - deadline * 1000 - 60_000);
+    if (deadline !== undefined) after = Math.max(after, now - deadline * 1000 - 60_000);
     let due: number | undefined;
     for (let count = 0; ; count++) {
       const time = nextTime(schedule, after, zone);

@@ -219,7 +219,7 @@ export class JobController implements Controller {
 
   async #expire(key: string, job: Job): Promise<void> {
     const seconds = job.spec.ttlSecondsAfterFinished;
-    if (seconds === undefined || seconds === null) return;
+    if (seconds === undefined) return;
     const ended = Date.parse(String(verdictOf(job)?.lastTransitionTime ?? ""));
     const left = ended + seconds * 1000 - this.#now();
     if (left > 0) {

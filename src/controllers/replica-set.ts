@@ -74,17 +74,17 @@ export class ReplicaSetController implements Controller {
   async #look(key: string): Promise<void> {
     const set = this.#sets.byKey(key);
     if (!set) return;
-    let failure: unknown;
+    let failure: Error | undefined;
     if (!isDeleting(set)) {
       if (await this.#control.claim(set, REPLICA_SETS, set.spec.selector)) this.#queue.soon(key);
       try {
         await this.#scale(set);
       } catch (error) {
-        failure = error;
+        failure = error instanceof Error ? error : new Error(String(error), { cause: error });
       }
     }
     await this.#tellStatus(key, set, failure);
-    if (failure !== undefined) throw failure;
+    if (failure) throw failure;
   }
 
   #active(set: ReplicaSet): Pod[] {
@@ -104,7 +104,7 @@ export class ReplicaSetController implements Controller {
     }
   }
 
-  async #tellStatus(key: string, set: ReplicaSet, failure: unknown): Promise<void> {
+  async #tellStatus(key: string, set: ReplicaSet, failure: Error | undefined): Promise<void> {
     const pods = this.#active(set);
     const now = this.#now();
     const minReady = set.spec.minReadySeconds ?? 0;
@@ -134,12 +134,12 @@ export class ReplicaSetController implements Controller {
   }
 }
 
-function conditionsOf(set: ReplicaSet, failure: unknown, now: string): ReplicaSetCondition[] {
+function conditionsOf(set: ReplicaSet, failure: Error | undefined, now: string): ReplicaSetCondition[] {
   const known = set.status?.conditions ?? [];
   const others = known.filter(({ type }) => type !== "ReplicaFailure");
   if (failure === undefined) return others;
   const before = conditionOf(known, "ReplicaFailure");
-  const message = failure instanceof Error ? failure.message : String(failure);
+  const { message } = failure;
   return [
     ...others,
     {

@@ -33,6 +33,8 @@ export class DiskStore implements Store {
   readonly #queue: StoreEvent[] = [];
   #next: Revision;
   #failure: Error | undefined;
+  /** Resolves when all writes up to now are on disk: they get there in order. */
+  #lastWrite: Promise<void> = Promise.resolve();
 
   private constructor(database: RootDatabase<string, string>, memory: MemoryStore) {
     this.#database = database;
@@ -84,7 +86,7 @@ export class DiskStore implements Store {
   async put(key: string, value: string, expected: Expected): Promise<WriteResult> {
     const before = this.#latest(key);
     if ("absent" in expected ? before !== undefined : before?.modified !== expected.modified)
-      return { ok: false, current: before };
+      return this.#refused(key, before);
     const revision = this.#next++;
     const entry: Entry = { key, value, created: before?.created ?? revision, modified: revision };
     this.#pending.set(key, entry);
@@ -94,10 +96,16 @@ export class DiskStore implements Store {
 
   async delete(key: string, expected: { readonly modified: Revision }): Promise<WriteResult> {
     const before = this.#latest(key);
-    if (before?.modified !== expected.modified) return { ok: false, current: before };
+    if (before?.modified !== expected.modified) return this.#refused(key, before);
     const revision = this.#next++;
     this.#pending.set(key, null);
     return this.#settle({ type: "delete", key, revision, before }, this.#database.remove(key));
+  }
+
+  /** Told when what stands in the way can be read: whoever tries again would meet the same refusal before. */
+  async #refused(key: string, current: Entry | undefined): Promise<WriteResult> {
+    if (this.#pending.has(key)) await this.#lastWrite;
+    return { ok: false, current };
   }
 
   /** Readers and watchers see a write when it is on disk, and all before it. */
@@ -106,8 +114,13 @@ export class DiskStore implements Store {
     this.#queue.push(event);
     // In the same transaction: the count of a deletion would be lost with the key.
     const counted = this.#database.put(REVISION, String(revision));
+    const both = Promise.all([written, counted]);
+    this.#lastWrite = both.then(
+      () => undefined,
+      () => undefined,
+    );
     try {
-      await Promise.all([written, counted]);
+      await both;
     } catch (error) {
       this.#failure ??= error instanceof Error ? error : new Error(String(error));
       throw new OpError(`the disk refused a write: ${this.#failure.message}`, {

@@ -46,7 +46,7 @@ const EMPTY: Buffer = Buffer.alloc(4);
 const DEFAULT_SIZE: TerminalSize = { columns: 80, rows: 24 };
 
 /** A pipe and not the socket that Node would make: /dev/stdout can be opened in the container then. */
-function outputPipe(): { readonly read: number; readonly write: number } {
+function pipePair(): { readonly read: number; readonly write: number } {
   const ends = new Int32Array(2);
   checked(libc().pipe2(ends, O_CLOEXEC), "make a pipe", "kernel-refused");
   return { read: ends[0] ?? -1, write: ends[1] ?? -1 };
@@ -81,13 +81,19 @@ async function closed(streams: readonly Readable[], ended: Promise<unknown>): Pr
     ),
   );
   await ended;
+  // Output that a slow reader holds up is not late.
+  do await within(all, LAST_OUTPUT_MS);
+  while (streams.some((stream) => !stream.closed && (stream.isPaused() || stream.readableLength > 0)));
+  for (const stream of streams) stream.destroy();
+}
+
+async function within(work: Promise<unknown>, milliseconds: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise((resolve) => {
-    timer = setTimeout(resolve, LAST_OUTPUT_MS);
+    timer = setTimeout(resolve, milliseconds);
   });
-  await Promise.race([all, late]);
+  await Promise.race([work, late]);
   clearTimeout(timer);
-  for (const stream of streams) stream.destroy();
 }
 
 /** Spawns; synchronous. Nobody may throw away what it returns: `end` rejects when the program cannot be executed. */
@@ -96,23 +102,27 @@ export function launch(what: Launch): Launched {
 }
 
 function launchOnPipes(what: Launch): Launched {
-  const out = outputPipe();
-  const err = outputPipe();
+  const out = pipePair();
+  const err = pipePair();
+  // Not the socket that Node would make: a program that calls sendfile from it to its output holds the output pipe's lock
+  // while it waits for input, and our read of that pipe would wait with it.
+  const input = what.stdin ? pipePair() : undefined;
   try {
     const child = spawn(what.argv[0] ?? "", what.argv.slice(1), {
       env: what.env,
       cwd: what.cwd,
-      stdio: [what.stdin ? "pipe" : "ignore", out.write, err.write],
+      stdio: [input?.read ?? "ignore", out.write, err.write],
     });
     const stdout = new Socket({ fd: out.read, readable: true, writable: false });
     const stderr = new Socket({ fd: err.read, readable: true, writable: false });
-    child.stdin?.on("error", () => {
+    const stdin = input && new Socket({ fd: input.write, readable: false, writable: true });
+    stdin?.on("error", () => {
       // The process need not read.
     });
     const ended = ending(child);
     return {
       pid: child.pid,
-      stdin: child.stdin ?? undefined,
+      stdin,
       stdout,
       stderr,
       resize: () => {
@@ -127,6 +137,7 @@ function launchOnPipes(what: Launch): Launched {
   } finally {
     closeSync(out.write);
     closeSync(err.write);
+    if (input) closeSync(input.read);
   }
 }
 

@@ -32,6 +32,21 @@ export function requireRunning({ view, wanted }: CommandContext): NonNullable<Co
   return view.running;
 }
 
+/** Programs look at their terminal's size when they start, and clients tell it just after they ask. */
+const FIRST_SIZE_MS = 200;
+
+function firstSize({ onResize, gone }: CommandChannels): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, FIRST_SIZE_MS);
+    const go = (): void => {
+      clearTimeout(timer);
+      resolve();
+    };
+    onResize(go);
+    void gone.then(go);
+  });
+}
+
 /** Resolves when the client was told the end, or is gone. */
 export async function runCommand(context: CommandContext, channels: CommandChannels): Promise<void> {
   const { stdout, stderr } = channels;
@@ -50,6 +65,9 @@ export async function runCommand(context: CommandContext, channels: CommandChann
 
 async function exec(context: CommandContext, channels: CommandChannels): Promise<Status> {
   const { runtime, wanted } = context;
+  if (wanted.tty) await firstSize(channels);
+  // Gone meanwhile: nobody would hang up on what is started now.
+  if (channels.stdout?.destroyed) return SUCCESS;
   try {
     const streams = streamsOf(channels, wanted.tty);
     const { code } = await runtime.exec(requireRunning(context), wanted.command, streams);

@@ -1,0 +1,59 @@
+/** @module A control plane of its own for one test: memory, a Unix socket, one token for each kind of user. */
+import { generateKeyPairSync } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { tokenHash } from "../../src/apiserver/users.ts";
+import { parseCidr } from "../../src/base/ip.ts";
+import { HttpClient } from "../../src/client/http-client.ts";
+import { bootstrap } from "../../src/cluster/bootstrap.ts";
+import { ControlPlane } from "../../src/cluster/control-plane.ts";
+import { MemoryStore } from "../../src/store/memory-store.ts";
+import type { Store } from "../../src/store/store.ts";
+
+export interface TestControlPlane {
+  readonly plane: ControlPlane;
+  readonly socketPath: string;
+  client(token: string): HttpClient;
+  close(): Promise<void>;
+}
+
+/** Tokens: `admin` may do everything, `nobody` is known and may do nothing, `agent` is a node's agent. */
+export async function startTestControlPlane(store: Store = new MemoryStore()): Promise<TestControlPlane> {
+  const folder = mkdtempSync(path.join(tmpdir(), "tortie-api."));
+  const socketPath = path.join(folder, "api.sock");
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const plane = await ControlPlane.start({
+    store,
+    serviceNetworks: ["10.96.0.0/12", "fd00:10:96::/112"].flatMap((text) => parseCidr(text)?.cidr ?? []),
+    tokens: new Map([
+      [tokenHash("admin"), { name: "admin", groups: ["system:masters", "system:authenticated"] }],
+      [tokenHash("nobody"), { name: "nobody", groups: ["system:authenticated"] }],
+      [tokenHash("agent"), { name: "tortie:agent:node1", groups: ["tortie:agents", "system:authenticated"] }],
+    ]),
+    signingKey: privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
+    kubeletOf: () => undefined,
+  });
+  await bootstrap(plane.client("tortie"), {
+    apiAddress: "10.96.0.1",
+    apiPort: 6443,
+    apiEndpoint: "172.18.0.2",
+    dnsAddresses: ["10.96.0.10"],
+  });
+  await plane.open([{ door: { kind: "unix", path: socketPath } }]);
+  const clients: HttpClient[] = [];
+  return {
+    plane,
+    socketPath,
+    client: (token) => {
+      const client = new HttpClient({ server: "http://tortie", socketPath, token, userAgent: "test" });
+      clients.push(client);
+      return client;
+    },
+    close: async () => {
+      for (const client of clients) client.close();
+      await plane.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}

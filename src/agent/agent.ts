@@ -32,6 +32,8 @@ export interface AgentOptions {
   readonly driver: NftDriver;
   readonly families: readonly Family[];
   readonly denyWith?: DenyWith;
+  /** CIDRs that only Services have addresses in. */
+  readonly serviceNetworks: readonly string[];
   readonly log: (line: string) => void;
 }
 
@@ -55,6 +57,7 @@ export class Agent {
       podPrefix: POD_INTERFACE_PREFIX,
       families: options.families,
       uplink: UPLINK,
+      serviceNetworks: options.serviceNetworks,
       ...(options.denyWith && { denyWith: options.denyWith }),
     });
     this.#report = new Report(options.client, options.node, options.log);

@@ -1,6 +1,7 @@
 /** @module A client over HTTP: TCP with TLS, or a Unix socket. */
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
+import { isIP } from "node:net";
 import { OpError } from "../base/errors.ts";
 import {
   ApiError,
@@ -226,9 +227,7 @@ export class HttpClient implements Client {
     return new Promise((resolve, reject) => {
       const request = send(
         {
-          ...(socketPath === undefined
-            ? { host: this.#base.hostname, port: this.#base.port }
-            : { socketPath }),
+          ...(socketPath === undefined ? addressOf(this.#base) : { socketPath }),
           agent: this.#agent,
           path: this.#base.pathname === "/" ? path : this.#base.pathname + path,
           method: call.method,
@@ -263,6 +262,16 @@ export class HttpClient implements Client {
   close(): void {
     this.#agent.destroy();
   }
+}
+
+/** An address has no name that TLS could be told (RFC 6066); the certificate is held against it all the same. */
+function addressOf(base: URL): {
+  readonly host: string;
+  readonly port: string;
+  readonly servername?: string;
+} {
+  const host = base.hostname.replace(/^\[|\]$/g, "");
+  return { host, port: base.port === "" ? "443" : base.port, ...(isIP(host) !== 0 && { servername: "" }) };
 }
 
 function textOf(response: IncomingMessage): Promise<string> {

@@ -7,7 +7,6 @@
  *      └── agent × nodes   policy into each node's kernel tables     policy and connections stay
  */
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
-import { createServer as createTcpServer } from "node:net";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isReason } from "../client/client.ts";
@@ -23,6 +22,7 @@ import type { PodWorker } from "../kubelet/pod-worker.ts";
 import { type PodSandbox, Runtime } from "../kubelet/runtime/runtime.ts";
 import { type StreamServer, serveStreams } from "../kubelet/streams/server.ts";
 import { Lab } from "../linux/lab.ts";
+import { listeningSocket } from "../linux/listeners.ts";
 import { inNamespace, type Netns } from "../linux/netns.ts";
 import type { ProbeResult } from "../linux/probe.ts";
 import { planNetwork } from "../network/plan.ts";
@@ -141,7 +141,7 @@ export class Machine implements PodHost {
     const { layout, settings, credentials, apiDescriptor } = this.#options;
     const [first] = this.nodes;
     rmSync(layout.apiSocket, { force: true });
-    const inCluster = first ? await listenIn(this.#netns(first.name), API_PORT) : undefined;
+    const inCluster = first ? listeningSocket(this.#netns(first.name), API_PORT) : undefined;
     this.#run({
       name: "control-plane",
       args: ["control-plane", "--name", layout.name],
@@ -282,20 +282,6 @@ async function untilDone(work: () => Promise<unknown>): Promise<void> {
       await sleep(10);
     }
   }
-}
-
-/** A socket that listens on all addresses of a namespace, for another process. */
-function listenIn(netns: Netns, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createTcpServer();
-    server.once("error", reject);
-    inNamespace(netns, () => {
-      server.listen({ port, host: "0.0.0.0" }, () => {
-        const handle = (server as unknown as { _handle: { fd: number } })._handle;
-        resolve(handle.fd);
-      });
-    });
-  });
 }
 
 export function memoryOf(pid: number): number {

@@ -29,6 +29,7 @@ export async function runAgent(name: string, node: string): Promise<void> {
     driver: new NftDriver(homeNetns()),
     families: settings.podNetworks.map((text) => (text.includes(":") ? 6 : 4)),
     denyWith: settings.denyWith,
+    serviceNetworks: settings.serviceNetworks,
     log,
   });
   process.on("SIGTERM", () => process.exit(0));

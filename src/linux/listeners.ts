@@ -47,6 +47,33 @@ const fromAddress: Buffer = Buffer.alloc(28);
 const fromLength: Int32Array = new Int32Array([28]);
 const ONE: Buffer = Buffer.from([1, 0, 0, 0]);
 
+/**
+ * A TCP socket that listens on all addresses of a namespace, for another process to accept from: nobody here does.
+ * @returns its file descriptor. @throws OpError `kernel-refused`
+ */
+export function listeningSocket(ns: Netns, port: number): number {
+  return inNamespace(ns, () => listenOn("tcp", "::", port));
+}
+
+function listenOn(protocol: "tcp" | "udp", address: string, port: number): number {
+  const ip = ipOf(address);
+  const [type, number] = protocol === "tcp" ? [SOCK_STREAM, IPPROTO_TCP] : [SOCK_DGRAM, IPPROTO_UDP];
+  const fd = openSocket(ip.family, type, number);
+  if (ip.family === 6) bothFamilies(fd);
+  if (protocol === "tcp") libc().setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, ONE, 4);
+  const bytes = socketAddress(ip, port);
+  const bound = libc().bind(fd, bytes, bytes.length);
+  if (bound < 0 || (protocol === "tcp" && libc().listen(fd, BACKLOG) < 0)) {
+    const name = errnoName(errno());
+    libc().close(fd);
+    throw new OpError(`cannot listen on ${protocol} port ${port} of ${address}: ${name}`, {
+      code: "kernel-refused",
+      facts: { protocol, port, address, errno: name },
+    });
+  }
+  return fd;
+}
+
 export class Listeners {
   readonly #poller: Poller;
   readonly #raw: RawSockets;
@@ -71,7 +98,7 @@ export class Listeners {
       for (const address of place.exact ? place.addresses : ["::"]) {
         const name = `${protocol} ${address} ${port}`;
         if (sockets.has(name)) continue;
-        const fd = inNamespace(namespace, () => this.#open(protocol, address, port));
+        const fd = inNamespace(namespace, () => listenOn(protocol, address, port));
         sockets.set(name, fd);
         this.#poller.add(
           fd,
@@ -80,25 +107,6 @@ export class Listeners {
         );
       }
     }
-  }
-
-  #open(protocol: "tcp" | "udp", address: string, port: number): number {
-    const ip = ipOf(address);
-    const [type, number] = protocol === "tcp" ? [SOCK_STREAM, IPPROTO_TCP] : [SOCK_DGRAM, IPPROTO_UDP];
-    const fd = openSocket(ip.family, type, number);
-    if (ip.family === 6) bothFamilies(fd);
-    if (protocol === "tcp") libc().setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, ONE, 4);
-    const bytes = socketAddress(ip, port);
-    const bound = libc().bind(fd, bytes, bytes.length);
-    if (bound < 0 || (protocol === "tcp" && libc().listen(fd, BACKLOG) < 0)) {
-      const name = errnoName(errno());
-      libc().close(fd);
-      throw new OpError(`cannot listen on ${protocol} port ${port} of ${address}: ${name}`, {
-        code: "kernel-refused",
-        facts: { protocol, port, address, errno: name },
-      });
-    }
-    return fd;
   }
 
   #accept(namespace: Netns, listener: number): void {

@@ -34,6 +34,8 @@ export interface NodeRulesetOptions {
   readonly uplink: string;
   /** "drop" where left out. */
   readonly denyWith?: DenyWith;
+  /** CIDRs that only Services have addresses in; none when left out. */
+  readonly serviceNetworks?: readonly string[];
 }
 
 interface LocalEndpoint {
@@ -106,7 +108,7 @@ export class NodeRuleset {
       this.#editor.createSet({ kind: "verdict-map", name, key: ["interface"] });
     }
     for (const chain of baseChains(options.families, options.podPrefix)) this.#editor.putChain(chain);
-    this.#services = new ServiceChains(this.#editor, options.families);
+    this.#services = new ServiceChains(this.#editor, options.families, options.serviceNetworks);
   }
 
   /** What the kernel should have. */

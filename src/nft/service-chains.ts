@@ -30,7 +30,8 @@ export class ServiceChains {
   #elements = new Map<string, { map: string; key: string; chain: string }>();
   #chains = new Set<string>();
 
-  constructor(editor: TableEditor, families: readonly Family[]) {
+  /** @param serviceNetworks - where Services have their addresses; what goes there and is no Service's is dropped */
+  constructor(editor: TableEditor, families: readonly Family[], serviceNetworks: readonly string[] = []) {
     this.#editor = editor;
     this.#families = families;
     for (const family of families) {
@@ -61,8 +62,24 @@ export class ServiceChains {
       hook: { type: "nat", hook, priority, policy: "accept" },
       rules,
     });
-    editor.putChain(nat(BASE.servicesIn, "prerouting", DSTNAT, dispatch));
-    editor.putChain(nat(BASE.servicesOut, "output", DSTNAT, dispatch));
+    // Nobody's address: let go, it would be remembered as a connection to the world, and stay untranslated for minutes
+    // after the Service has come.
+    const nobody = serviceNetworks.flatMap((cidr): NftRule[] => {
+      const family: Family = cidr.includes(":") ? 6 : 4;
+      if (!families.includes(family)) return [];
+      const { statements } = rule(
+        {
+          kind: "prefix",
+          field: family === 4 ? "destination-address4" : "destination-address6",
+          cidr,
+          inside: true,
+        },
+        { kind: "verdict", to: { verdict: "drop" } },
+      );
+      return [{ statements, comment: "no Service has this address and port" }];
+    });
+    editor.putChain(nat(BASE.servicesIn, "prerouting", DSTNAT, [...dispatch, ...nobody]));
+    editor.putChain(nat(BASE.servicesOut, "output", DSTNAT, [...dispatch, ...nobody]));
     // A pod that reaches itself through a Service would answer itself directly, past the translation.
     const hairpin = families.map((family) => ({
       statements: rule(

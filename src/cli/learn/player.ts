@@ -111,7 +111,13 @@ export class Player {
 
   async #prompt(output: { readonly text: string }, child: ChildProcess, what: string): Promise<void> {
     const deadline = Date.now() + this.#options.patienceMs;
+    let pressed = false;
     while (!AT_PROMPT.test(output.text)) {
+      // kubectl attaches when the prompt has been written already, and says what to do then.
+      if (!pressed && output.text.includes("try pressing enter")) {
+        pressed = true;
+        child.stdin?.write("\n");
+      }
       if (child.exitCode !== null) return;
       if (Date.now() > deadline) {
         this.#kill(child);
@@ -139,7 +145,11 @@ export class Player {
 
   /** With all that it started. */
   #kill(child: ChildProcess): void {
-    if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+    } catch {
+      // All of them have ended.
+    }
   }
 
   close(): void {

@@ -218,6 +218,7 @@ export class Kubelet {
     this.#services.stop();
     this.#queue.stop();
     await Promise.all([...this.#workers.values()].map(({ worker }) => worker.remove()));
+    this.#options.network.close();
     await rm(path.join(this.#options.directory, "pods"), { recursive: true, force: true });
   }
 }

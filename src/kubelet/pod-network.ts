@@ -12,6 +12,8 @@ export interface Links {
   dropPods(pods: readonly PlannedPod[]): void;
 }
 
+const LEAVE_MS = 20;
+
 export interface PodNetworkOptions {
   readonly node: string;
   readonly links: Links;
@@ -28,6 +30,9 @@ export interface ConnectedPod {
 
 export class PodNetwork {
   readonly #options: PodNetworkOptions;
+  /** Over, their links still there. */
+  readonly #leaving: PlannedPod[] = [];
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(options: PodNetworkOptions) {
     this.#options = options;
@@ -40,6 +45,8 @@ export class PodNetwork {
    */
   async connect(key: string, wanted: readonly string[]): Promise<ConnectedPod> {
     const { node, links, pool, agent, nextIndex } = this.#options;
+    // Its link would have the name of one that is still there.
+    if (this.#leaving.some((one) => one.key === key)) this.#leave();
     const addresses = pool.take(wanted);
     const planned: PlannedPod = {
       key,
@@ -62,11 +69,28 @@ export class PodNetwork {
     }
   }
 
+  /** Its link goes in a moment, with those of others: each deletion for itself would hold everybody up. */
   disconnect({ planned }: ConnectedPod): void {
+    this.#leaving.push(planned);
+    this.#timer ??= setTimeout(() => this.#leave(), LEAVE_MS);
+  }
+
+  #leave(): void {
     const { links, pool, agent } = this.#options;
-    links.dropPods([planned]);
-    for (const address of planned.addresses) pool.release(address);
-    // An agent that is not there finds the pod gone when it comes back.
-    agent.ask({ do: "remove", pod: planned.key }).catch(() => undefined);
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const leaving = this.#leaving.splice(0);
+    links.dropPods(leaving);
+    for (const { key, addresses } of leaving) {
+      for (const address of addresses) pool.release(address);
+      // An agent that is not there finds the pod gone when it comes back.
+      agent.ask({ do: "remove", pod: key }).catch(() => undefined);
+    }
+  }
+
+  /** What is left goes with the machine. */
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#leaving.length = 0;
   }
 }

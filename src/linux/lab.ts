@@ -75,6 +75,8 @@ export interface AddPodsHooks {
 
 /** Pods brought up in one go, each with a socket open meanwhile. */
 const POD_BATCH = 100;
+/** Links that are about to be deleted, together. */
+const GROUP_OF_GOING = 7;
 
 export class Lab {
   #plan: NetworkPlan;
@@ -263,25 +265,27 @@ export class Lab {
   /** Takes pods' links and namespaces away. */
   dropPods(pods: readonly PlannedPod[]): void {
     const byNode = new Map<string, RouteBatch>();
+    const gone: Netns[] = [];
     for (const pod of pods) {
       const known = this.#pods.get(pod.key);
       this.#pods.delete(pod.key);
       if (!known || pod.interface === undefined) continue;
       for (const address of pod.addresses) this.#owners.delete(address);
-      this.#release(known.namespace);
+      gone.push(known.namespace);
       const batch = byNode.get(pod.node) ?? new RouteBatch();
       byNode.set(pod.node, batch);
-      batch.deleteLink(FIRST_POD_INDEX + pod.index);
+      batch.setGroup(FIRST_POD_INDEX + pod.index, GROUP_OF_GOING);
     }
     for (const [node, batch] of byNode) {
       const socket = NetlinkSocket.open(this.node(node).namespace, NETLINK_ROUTE);
       try {
-        // The namespace's own end may have taken the link away already.
-        batch.run(socket, ["ENODEV"]);
+        // A namespace's own end may have taken its link away already.
+        batch.deleteGroup(GROUP_OF_GOING).run(socket, ["ENODEV"]);
       } finally {
         socket.close();
       }
     }
+    for (const namespace of gone) this.#release(namespace);
   }
 
   #reroute(planned: PlannedChange): void {

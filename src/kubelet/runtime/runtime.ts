@@ -249,6 +249,8 @@ export class Runtime {
       return own.exit;
     }
     // Process 1 of a PID namespace hears only signals that it handles, and SIGKILL.
+    // A shell that nobody types into any more does not hear SIGTERM either, but it ends with its input.
+    process.stdin?.destroy();
     if (graceMs > 0) process.kill("SIGTERM");
     else process.kill("SIGKILL");
     const timer = setTimeout(() => process.kill("SIGKILL"), graceMs);

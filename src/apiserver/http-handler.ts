@@ -6,7 +6,7 @@ import type { Entry } from "../store/store.ts";
 import type { Api } from "./api.ts";
 import { type Authorizer, refusal } from "./authorize.ts";
 import { decodeBody, objectBody, readBody } from "./body.ts";
-import { at, type JsonObject, stringAt } from "./json.ts";
+import { at, stringAt } from "./json.ts";
 import type { NodeStreams } from "./node-streams.ts";
 import {
   bind,
@@ -30,6 +30,7 @@ import { encodeEntry, encodeList, type Form, formOf, sendJson, sendStatus } from
 import type { Reviews } from "./reviews.ts";
 import { parseFieldSelector, parseLabelSelector, type Test } from "./selectors.ts";
 import type { Draft } from "./served.ts";
+import type { Documents } from "./served-documents.ts";
 import { errors, StatusError } from "./status-error.ts";
 import type { Caller, DeleteRequest, Storage } from "./storage.ts";
 import { authenticate, type CheckToken, type User } from "./users.ts";
@@ -46,14 +47,6 @@ export interface HandlerOptions {
   readonly checkFields: (mode: "Strict" | "Warn" | "Ignore", warn: (text: string) => void) => CheckFields;
   readonly documents: Documents;
   readonly enforcement: (object: Draft) => string;
-}
-
-export interface Documents {
-  readonly version: JsonObject;
-  openApiV2(): string;
-  openApiV3Index(): string;
-  /** @returns undefined when there is no such group and version */
-  openApiV3(group: string, version: string): string | undefined;
 }
 
 const PATCH_KINDS: Readonly<Record<string, PatchKind>> = {

@@ -32,7 +32,7 @@ export function required(field: string, detail = ""): StatusCause {
 export function invalid(field: string, value: unknown, detail: string): StatusCause {
   return {
     reason: "FieldValueInvalid",
-    message: `Invalid value: ${JSON.stringify(value) ?? "null"}: ${detail}`,
+    message: `Invalid value: ${(JSON.stringify(value) as string | undefined) ?? "null"}: ${detail}`,
     field,
   };
 }

@@ -91,7 +91,8 @@ export function draftOf(
     }
     metadata.name = place.name;
   }
-  metadata.name ??= "";
+  // A client may leave it out, where it asks for a generated one.
+  if ((metadata.name as string | undefined) === undefined) metadata.name = "";
   const { apiVersion: _, kind: __, metadata: ___, ...rest } = body;
   return { apiVersion: wanted, kind: resource.kind, metadata, ...rest };
 }

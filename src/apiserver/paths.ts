@@ -2,8 +2,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Api } from "./api.ts";
 import { aggregatedDiscovery, apiVersions, groupList, groupOf, resourceList } from "./discovery.ts";
-import type { Documents } from "./http-handler.ts";
 import { sendJson } from "./respond.ts";
+import type { Documents } from "./served-documents.ts";
 import { errors } from "./status-error.ts";
 
 interface PathExchange {

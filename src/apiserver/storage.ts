@@ -178,7 +178,7 @@ export class Storage {
     this.resource.strategy.setDefaults?.(object);
     // A name that is not there is told before anything is asked of admission.
     const early = validateMeta(this.resource, object);
-    if (early.length > 0) throw errors.invalid(this.resource, metadata.name ?? "", early);
+    if (early.length > 0) throw errors.invalid(this.resource, metadata.name, early);
     await admission.create(this.resource, object, caller);
     try {
       const causes = this.resource.strategy.validate?.(object) ?? [];

@@ -108,7 +108,10 @@ export function authenticate(request: IncomingMessage, checkToken: CheckToken): 
   if (token !== undefined) return checkToken(token);
   const { socket } = request;
   if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
-  const { subject } = socket.getPeerCertificate();
+  // Without a certificate there is no subject, whatever the types say.
+  const subject = socket.getPeerCertificate().subject as
+    | ReturnType<TLSSocket["getPeerCertificate"]>["subject"]
+    | undefined;
   if (!subject?.CN) return undefined;
   const organizations: string | string[] | undefined = subject.O;
   const groups = organizations === undefined ? [] : [organizations].flat();

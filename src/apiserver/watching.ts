@@ -112,7 +112,7 @@ function lineOf(event: StoreEvent, test: Test | undefined, format: WatchFormat):
   if (!test) return line(before ? "MODIFIED" : "ADDED", format.encode(entry));
   const matched = before !== undefined && test(objectOf(before));
   if (test(objectOf(entry))) return line(matched ? "MODIFIED" : "ADDED", format.encode(entry));
-  return matched && before ? line("DELETED", format.encode({ ...before, modified: entry.modified })) : "";
+  return matched ? line("DELETED", format.encode({ ...before, modified: entry.modified })) : "";
 }
 
 /** For callers in this process: the same, as objects. */
@@ -128,7 +128,7 @@ export function eventOf(
   const matched = event.before !== undefined && (!test || test(objectOf(event.before)));
   if (!test || test(objectOf(event.entry)))
     return { type: matched ? "MODIFIED" : "ADDED", object: objectOf(event.entry) };
-  return matched && event.before
+  return matched
     ? { type: "DELETED", object: objectOf({ ...event.before, modified: event.entry.modified }) }
     : undefined;
 }

@@ -114,11 +114,7 @@ export class HttpClient implements Client {
     });
     const apiVersion = type.group === "" ? type.version : `${type.group}/${type.version}`;
     // Servers leave these out of the items of a list.
-    for (const item of page.items) {
-      item.apiVersion ??= apiVersion;
-      item.kind ??= type.kind;
-    }
-    return page;
+    return { ...page, items: page.items.map((item) => ({ ...item, apiVersion, kind: type.kind })) };
   }
 
   create<T extends KubeObject>(type: ResourceType<T>, object: T, subresource?: string): Promise<T> {

@@ -80,6 +80,10 @@ export class Informer<T extends KubeObject> {
     this.#abort.abort();
   }
 
+  #isStopped(): boolean {
+    return this.#abort.signal.aborted;
+  }
+
   async #run(): Promise<void> {
     const { signal } = this.#abort;
     let pause = MIN_PAUSE_MS;
@@ -90,7 +94,7 @@ export class Informer<T extends KubeObject> {
         pause = MIN_PAUSE_MS;
         version = await this.#watch(version);
       } catch (error) {
-        if (signal.aborted) return;
+        if (this.#isStopped()) return;
         // The API server was asked from a version that it has forgotten: only a list helps.
         if (isReason(error, "Expired", "Gone", "Timeout")) version = undefined;
         else {

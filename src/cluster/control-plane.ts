@@ -1,5 +1,4 @@
 /** @module The control plane of one cluster: the API over a store, with its doors. */
-import { readFile } from "node:fs/promises";
 import { Api } from "../apiserver/api.ts";
 import { Authorizer } from "../apiserver/authorize.ts";
 import { HttpHandler } from "../apiserver/http-handler.ts";
@@ -89,9 +88,4 @@ export class ControlPlane {
     this.api.close();
     await this.api.store.close();
   }
-}
-
-export async function readTokens(path: string): Promise<StaticTokens> {
-  const users = JSON.parse(await readFile(path, "utf8")) as Record<string, User>;
-  return new Map(Object.entries(users));
 }

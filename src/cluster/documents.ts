@@ -1,7 +1,6 @@
 /** @module What the API says of itself: version, OpenAPI; and the fields that it checks by it. */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import type { Documents } from "../apiserver/http-handler.ts";
 import type { CheckFields } from "../apiserver/operations.ts";
 import { apiVersionOf } from "../apiserver/operations.ts";
 import {
@@ -12,6 +11,7 @@ import {
 import { type Schema, Schemas } from "../apiserver/schema/schema.ts";
 import { prune, typeErrors, unknownFields } from "../apiserver/schema/validate-fields.ts";
 import type { ServedResource } from "../apiserver/served.ts";
+import type { Documents } from "../apiserver/served-documents.ts";
 import { errors } from "../apiserver/status-error.ts";
 import { assetPath } from "./assets.ts";
 

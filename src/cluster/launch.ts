@@ -19,6 +19,7 @@ import {
   wellKnownAddresses,
   writeSettings,
 } from "./settings.ts";
+import { checkStore } from "./store-choice.ts";
 
 export interface UpOptions {
   readonly layout: Layout;
@@ -46,6 +47,7 @@ export async function launch({ layout, asked, kubeconfig }: UpOptions): Promise<
   makeFolders(layout);
   const known = readSettings(layout);
   checkUnchanged(known, asked, layout.name);
+  if (asked.store !== undefined) checkStore(asked.store);
   const { server, port } = await openApi(asked.port ?? known?.port);
   const settings: Settings = { ...DEFAULTS, ...known, ...asked, port };
   const { api } = wellKnownAddresses(settings);

@@ -1,15 +1,14 @@
 /** @module The process of the control plane: `tortie control-plane --name N`, started by the machine. */
 import { existsSync, fstatSync, rmSync } from "node:fs";
 import { OpError } from "../base/errors.ts";
-import { MemoryStore } from "../store/memory-store.ts";
-import type { Store } from "../store/store.ts";
 import { bootstrap } from "./bootstrap.ts";
 import { ControlPlane } from "./control-plane.ts";
 import { readCredentials, usersOf } from "./credentials.ts";
 import { layoutOf } from "./layout.ts";
 import { API_PORT } from "./machine.ts";
-import { cidrsOf, readSettings, type Settings, wellKnownAddresses } from "./settings.ts";
+import { cidrsOf, readSettings, wellKnownAddresses } from "./settings.ts";
 import { startControllers } from "./start-controllers.ts";
+import { openStore } from "./store-choice.ts";
 
 /** The API's socket on the host, and the one inside the cluster. */
 const HOST_DESCRIPTOR = 3;
@@ -69,14 +68,4 @@ function isOpen(descriptor: number): boolean {
   } catch {
     return false;
   }
-}
-
-/** @throws OpError `input-invalid` for a store that there is not */
-async function openStore({ store }: Settings, data: string): Promise<Store> {
-  if (store === "memory") return new MemoryStore();
-  if (store === "disk") return (await import("../store/disk-store.ts")).DiskStore.open(data);
-  throw new OpError(`there is no store ${JSON.stringify(store)}; there are memory and disk`, {
-    code: "input-invalid",
-    facts: { store },
-  });
 }

@@ -1,7 +1,6 @@
 /** @module What state a pod is in, and conditions of any object's status. */
 import type { PodCondition, PodSpec } from "kubernetes-types/core/v1.js";
 import type { Node, Pod } from "../client/kinds.ts";
-import { isDeleting } from "./owners.ts";
 
 interface Condition {
   readonly type: string;
@@ -18,10 +17,6 @@ export function conditionOf<C extends Condition>(
 /** All is run that was to be run: whether it went well or not. */
 export function isFinished(pod: Pod): boolean {
   return pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";
-}
-
-export function isActive(pod: Pod): boolean {
-  return !isFinished(pod) && !isDeleting(pod);
 }
 
 export function readyCondition(pod: Pod): PodCondition | undefined {

@@ -9,8 +9,8 @@ import { contextOf, kubeconfigOf, kubeconfigText } from "../../cluster/kubeconfi
 import { bringDown, deleteState, launch } from "../../cluster/launch.ts";
 import { layoutOf } from "../../cluster/layout.ts";
 import { DEFAULTS, IPV6, readSettings, type Settings } from "../../cluster/settings.ts";
-import type { UpFlags } from "../commands/cluster.ts";
 import type { Io } from "../io.ts";
+import type { UpFlags } from "./up-flags.ts";
 
 export async function runUp(io: Io, flags: UpFlags): Promise<number> {
   const began = performance.now();

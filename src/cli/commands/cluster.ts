@@ -1,12 +1,13 @@
 /** @module `tortie up` and its like: a cluster on this machine, and the way to it. */
 import { type Command, InvalidArgumentError, Option } from "commander";
+import type { UpFlags } from "../cluster/up-flags.ts";
 import type { Io } from "../io.ts";
 
 type Run = (work: () => Promise<number>) => Promise<void>;
 
 const collect = (value: string, before: readonly string[]): string[] => [...before, value];
 
-export const DEFAULT_NAME = "default";
+const DEFAULT_NAME = "default";
 
 function name(): Option {
   return new Option("--name <name>", "which cluster").default(DEFAULT_NAME).env("TORTIE_NAME");
@@ -76,21 +77,6 @@ export function addCluster(program: Command, io: Io, run: Run): void {
       run(async () => (await import("../cluster/kubectl.ts")).runKubectl(options.name, words)),
     );
   addProcesses(program, run);
-}
-
-export interface UpFlags {
-  readonly name: string;
-  readonly nodes?: number;
-  readonly podCidr: readonly string[];
-  readonly serviceCidr: readonly string[];
-  readonly ipv6?: boolean;
-  readonly port?: number;
-  readonly store?: string;
-  readonly denyWith?: "drop" | "reject";
-  readonly images?: string;
-  readonly config?: string;
-  readonly detach?: boolean;
-  readonly kubeconfig: boolean;
 }
 
 function addUp(program: Command, io: Io, run: Run): void {

@@ -48,7 +48,7 @@ export async function* readLog(
           current.position += bytesRead;
           const text = formatter.format(buffer.subarray(0, bytesRead));
           if (text.length > 0) yield text;
-          if (formatter.isFull || signal.aborted) return;
+          if (formatter.isFull) return;
         }
         if (files.length === 1) break;
         formatter.forgetRest();

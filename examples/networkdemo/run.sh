@@ -1,0 +1,3 @@
+#!/bin/sh
+# Plays the walkthrough of docs/learn/networkdemo.md on a cluster of its own, and holds what is printed against the page.
+exec "${TORTIE:-tortie}" learn networkdemo --check "$@"

@@ -94,6 +94,11 @@ export async function runProgram(io: Io, argv: readonly string[]): Promise<numbe
         .default("model"),
     )
     .option("--json", "one JSON object with every case")
+    .option(
+      "--context [name]",
+      "ask a running cluster, by its kubeconfig context, instead of the manifests that the tests name",
+    )
+    .option("--probe", "with --context: ask its packets too; they and the model must agree")
     .addOption(output("json", "yaml"))
     .option("--junit <file>", "write JUnit XML too")
     .option("-v, --verbose", "tell cases that passed as well, with reasons")

@@ -14,7 +14,7 @@ export function checkStore(store: string): void {
   if (store === "memory" || store === "disk" || store.startsWith("etcd+unix:")) return;
   if (ETCD.test(store)) {
     throw new OpError(
-      `${store} cannot be reached: a cluster of tortie up has a network of its own, without this machine's. Give etcd a Unix socket, --listen-client-urls unix:///run/etcd.sock, or put one before it, socat UNIX-LISTEN:/run/etcd.sock,fork TCP:HOST:2379; then --store etcd+unix:///run/etcd.sock[/prefix]`,
+      `${store} cannot be reached: a cluster of tortie up has a network of its own, without this machine's. Put a Unix socket before etcd, with its own --listen-client-urls unix://... or: socat UNIX-LISTEN:/run/etcd.sock,fork TCP:HOST:2379; then use --store etcd+unix:///run/etcd.sock[/prefix]`,
       { code: "input-invalid", facts: { store } },
     );
   }

@@ -97,6 +97,21 @@ describe("names of Services (Kubernetes DNS specification 1.1.0)", () => {
     expect(answers("out.shop.svc.cluster.local", "A")).toEqual([{ type: "CNAME", target: "example.com" }]);
   });
 
+  it("an alias of a name of ours brings that one's addresses, and one that leads to itself ends", () => {
+    const made = zone();
+    const alias = (name: string, externalName: string): void =>
+      made.setService(service(name, { type: "ExternalName", externalName }));
+    alias("second", "web.shop.svc.cluster.local.");
+    alias("first", "second.shop.svc.cluster.local");
+    alias("round", "round.shop.svc.cluster.local");
+    const found = (name: string): unknown[] =>
+      made.lookup(`${name}.shop.svc.cluster.local`, "A").answers.map(({ data }) => data.type);
+    expect(found("second")).toEqual(["CNAME", "A"]);
+    expect(found("first")).toEqual(["CNAME", "CNAME", "A"]);
+    expect(new Set(found("round"))).toEqual(new Set(["CNAME"]));
+    expect(made.lookup("second.shop.svc.cluster.local", "CNAME").answers).toHaveLength(1);
+  });
+
   it("a name without records of a type exists; one of nobody does not", () => {
     expect(zone().lookup("web.shop.svc.cluster.local", "TXT")).toMatchObject({ exists: true, answers: [] });
     expect(zone().lookup("shop.svc.cluster.local", "A")).toMatchObject({ exists: true, answers: [] });

@@ -31,6 +31,8 @@ export interface Lookup {
   readonly additional: readonly Found[];
 }
 
+/** Of an alias of an alias. */
+const MOST_ALIASES = 8;
 const NOTHING: Lookup = { exists: false, answers: [], additional: [] };
 const EMPTY: Lookup = { exists: true, answers: [], additional: [] };
 const SERVICE_LABEL = "kubernetes.io/service-name";
@@ -138,6 +140,24 @@ export class Zone {
     return NOTHING;
   }
 
+  /** Resolvers do not ask on: where an alias leads to a name of ours, that one's addresses come along (RFC 1034 §4.3.2). */
+  #alias(name: string, target: string, type: string, steps = 0): Lookup {
+    const answers: Found[] = [{ name, data: { type: "CNAME", target } }];
+    if (type === "CNAME" || steps >= MOST_ALIASES || !this.covers(target))
+      return { exists: true, answers, additional: [] };
+    const next = this.#aliasOf(target.toLowerCase());
+    const found = next ? this.#alias(target, next, type, steps + 1) : this.lookup(target, type);
+    return { exists: true, answers: [...answers, ...found.answers], additional: found.additional };
+  }
+
+  /** Where the name of an ExternalName leads. */
+  #aliasOf(name: string): string | undefined {
+    const [service = "", namespace = "", ...rest] = name.split(".");
+    if (rest.join(".") !== `svc.${this.domain}`) return undefined;
+    const { spec } = this.#services.get(`${namespace}/${service}`) ?? {};
+    return spec?.type === "ExternalName" ? (spec.externalName ?? "").replace(/\.$/, "") : undefined;
+  }
+
   #service(name: string, namespace: string, labels: readonly string[], type: string): Lookup {
     if (labels.length === 0) return this.#namespaces.has(namespace) ? EMPTY : NOTHING;
     const serviceName = labels.at(-1) ?? "";
@@ -147,9 +167,7 @@ export class Zone {
     const full = `${serviceName}.${namespace}.svc.${this.domain}`;
     if (service.spec.type === "ExternalName") {
       const target = (service.spec.externalName ?? "").replace(/\.$/, "");
-      return front.length === 0
-        ? { exists: true, answers: [{ name, data: { type: "CNAME", target } }], additional: [] }
-        : NOTHING;
+      return front.length === 0 ? this.#alias(name, target, type) : NOTHING;
     }
     const targets = this.#targets(service);
     if (front.length === 0) {

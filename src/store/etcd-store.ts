@@ -50,7 +50,7 @@ const HISTORY = 10_000;
 
 /**
  * `etcd://host:port[,host:port][/prefix]`, or `etcd+unix:///path/to/etcd.sock[/prefix]`, where the path ends with the
- * first part that ends in `.sock`.
+ * first part that ends in `.sock`, or in `:PORT` as etcd 3.4 names its sockets.
  * @throws OpError `input-invalid`
  */
 export function parseEtcdAddress(text: string): EtcdAddress {
@@ -60,7 +60,7 @@ export function parseEtcdAddress(text: string): EtcdAddress {
     { code: "input-invalid", facts: { store: text } },
   );
   if (scheme === "etcd+unix") {
-    const [, socketPath = rest, prefix = ""] = /^(\/.*?\.sock)(\/.*)?$/.exec(rest) ?? [];
+    const [, socketPath = rest, prefix = ""] = /^(\/.*?(?:\.sock|:\d+))(\/.*)?$/.exec(rest) ?? [];
     if (!path.isAbsolute(socketPath)) throw refused;
     return { endpoints: [{ socketPath }], prefix: prefixOf(prefix) };
   }

@@ -32,6 +32,10 @@ export interface TestOptions extends EnforcementOptions {
   readonly verbose?: boolean;
   readonly podCidr?: readonly string[];
   readonly staged?: boolean;
+  /** A running cluster, by its context, in place of the manifests that the tests name. */
+  readonly context?: string | true;
+  /** With `context`: ask the cluster's packets too. */
+  readonly probe?: boolean;
 }
 
 const CHOICES: readonly JudgeChoice[] = ["model", "ruleset", "kernel", "all"];
@@ -207,8 +211,13 @@ export async function playTest(
 
 export async function runTest(io: Io, paths: readonly string[], options: TestOptions): Promise<number> {
   const names = parseJudges(options.on);
-  if (names.includes("kernel")) (await import("../enter-kernel.ts")).enterKernel();
-  const tests = await loadTests(io, paths);
+  const live =
+    options.context === undefined
+      ? undefined
+      : await (await import("../live-tests.ts")).liveTests(io, options);
+  if (!live && names.includes("kernel")) (await import("../enter-kernel.ts")).enterKernel();
+  const named = await loadTests(io, paths);
+  const tests = live ? named.map((loaded) => live.over(loaded)) : named;
   reportIssues(
     io,
     tests.flatMap(({ issues }) => issues),
@@ -216,7 +225,9 @@ export async function runTest(io: Io, paths: readonly string[], options: TestOpt
   );
   const results: FileResult[] = [];
   for (const [index, loaded] of tests.entries()) {
-    const judges = await makeJudges(names, options.denyWith ? { denyWith: options.denyWith } : {});
+    const judges = live
+      ? live.judges()
+      : await makeJudges(names, options.denyWith ? { denyWith: options.denyWith } : {});
     try {
       const run = await playTest(loaded, judges, {
         ...(options.podCidr && { podCidr: options.podCidr }),

@@ -8,7 +8,8 @@
  *
  * A compaction is of the whole etcd: other clusters in it lose history too, and list again.
  */
-import { Agent, type IncomingMessage, request as httpRequest } from "node:http";
+import { setMaxListeners } from "node:events";
+import { Agent, request as httpRequest, type IncomingMessage } from "node:http";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -28,9 +29,7 @@ import type {
 import { CompactedError } from "./store.ts";
 
 /** A Unix socket, or a host and its port. */
-export type Endpoint =
-  | { readonly socketPath: string }
-  | { readonly host: string; readonly port: number };
+export type Endpoint = { readonly socketPath: string } | { readonly host: string; readonly port: number };
 
 export interface EtcdAddress {
   readonly endpoints: readonly Endpoint[];
@@ -109,7 +108,11 @@ interface WatchAnswer {
     readonly canceled?: boolean;
     readonly cancel_reason?: string;
     readonly compact_revision?: string;
-    readonly events?: readonly { readonly type?: string; readonly kv: KeyValue; readonly prev_kv?: KeyValue }[];
+    readonly events?: readonly {
+      readonly type?: string;
+      readonly kv: KeyValue;
+      readonly prev_kv?: KeyValue;
+    }[];
   };
   readonly error?: { readonly message?: string };
 }
@@ -166,6 +169,8 @@ export class EtcdStore implements Store {
   #historyFrom: Revision | undefined;
 
   private constructor({ endpoints, prefix }: EtcdAddress) {
+    // Every request ends with the store.
+    setMaxListeners(0, this.#end.signal);
     this.#endpoints = endpoints;
     this.#prefix = prefix;
   }
@@ -452,15 +457,19 @@ export class EtcdStore implements Store {
           create_request: {
             key: base64(this.#prefix + prefix),
             range_end: base64(endOf(this.#prefix + prefix)),
-            start_revision: String(last + 1),
+            // With what is known already: etcd refuses only what begins before a compaction, and deletions at it are lost.
+            start_revision: String(Math.max(1, last)),
             prev_kv: true,
           },
         };
         const response = await this.#post(this.#streams, "watch", body);
         for await (const events of this.#eventsOf(response, signal)) {
-          const event = events.at(-1);
-          if (event) last = revisionOf(event);
-          took(events);
+          const known = last;
+          const news = events.filter((event) => revisionOf(event) > known);
+          const latest = news.at(-1);
+          if (!latest) continue;
+          last = revisionOf(latest);
+          took(news);
         }
       } catch (error) {
         if (error instanceof CompactedError) throw error;
@@ -494,7 +503,11 @@ export class EtcdStore implements Store {
     }
   }
 
-  #event({ type, kv, prev_kv: prior }: NonNullable<NonNullable<WatchAnswer["result"]>["events"]>[number]): StoreEvent {
+  #event({
+    type,
+    kv,
+    prev_kv: prior,
+  }: NonNullable<NonNullable<WatchAnswer["result"]>["events"]>[number]): StoreEvent {
     const revision = Number(kv.mod_revision);
     this.#heardOf(revision);
     const before = prior && this.#entry(prior);

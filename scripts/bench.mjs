@@ -1,18 +1,22 @@
-// npm run bench [model|kernel]: prints figures beside the aims. Each bench is a process of its own, so that memory
+// npm run bench [model|kernel|cluster]: prints figures beside the aims. Each bench is a process of its own, so that memory
 // figures are its own; the kernel's runs inside namespaces.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { ensurePackages, ensureTools, ROOT } from "./prepare.mjs";
+import { ensureBuild, ensurePackages, ensureTools, ROOT } from "./prepare.mjs";
 
 ensurePackages();
-ensureTools(["unshare", "iperf3"]);
+ensureTools(["unshare", "iperf3", "busybox", "etcd"]);
 const { build } = await import("esbuild");
 const wanted = process.argv.slice(2);
 const benches = [
   ["model", []],
   ["kernel", ["unshare", ...(process.getuid?.() === 0 ? [] : ["--user", "--map-root-user"]), "--net", "--"]],
+  // Its cluster makes its own.
+  ["cluster", []],
 ].filter(([name]) => (wanted.length === 0 || wanted.includes(name)) && existsSync(path.join(ROOT, "bench", `${name}.ts`)));
+
+if (benches.some(([name]) => name === "cluster")) ensureBuild();
 
 let status = 0;
 for (const [name, wrap] of benches) {
@@ -30,7 +34,8 @@ process.exit(0);`,
     format: "esm",
     platform: "node",
     target: "node20.19",
-    external: ["koffi"],
+    external: ["koffi", "lmdb"],
+    alias: { "@peculiar/x509": "./node_modules/@peculiar/x509/build/x509.cjs.js" },
     banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
   });
   const [command = process.execPath, ...args] = [...wrap, process.execPath, out];

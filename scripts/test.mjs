@@ -8,7 +8,7 @@ import { ensureBuild, ensurePackages, ensureTools, ROOT } from "./prepare.mjs";
 
 ensurePackages();
 ensureBuild();
-ensureTools(["unshare", "nft", "ip", "busybox", "iperf3", "chromium"]);
+ensureTools(["unshare", "nft", "ip", "busybox", "iperf3", "chromium", "etcd"]);
 
 const filters = process.argv.slice(2);
 const folder = mkdtempSync(path.join(tmpdir(), "tortie-test."));

@@ -2,7 +2,6 @@
 import type { Store, Watch } from "../store/store.ts";
 import { arrayAt, stringAt } from "./json.ts";
 import { objectOf } from "./objects.ts";
-import type { ResourceRequest } from "./request-info.ts";
 import type { User } from "./users.ts";
 
 const PREFIX = "/registry/rbac.authorization.k8s.io/";
@@ -37,6 +36,7 @@ export class Authorizer {
   readonly #store: Store;
   #bindings: readonly Binding[] | undefined;
   #watch: Watch | undefined;
+  #changes = 0;
 
   constructor(store: Store) {
     this.#store = store;
@@ -46,6 +46,7 @@ export class Authorizer {
     const revision = await this.#store.revision();
     this.#watch = this.#store.watch(PREFIX, revision, {
       events: () => {
+        this.#changes++;
         this.#bindings = undefined;
       },
       // Without news nobody is allowed anything that was not allowed a moment ago; the server ends soon after.
@@ -55,6 +56,7 @@ export class Authorizer {
   }
 
   async #load(): Promise<readonly Binding[]> {
+    const changes = this.#changes;
     const { entries } = await this.#store.list(PREFIX);
     const objects = entries.map(objectOf);
     const roles = new Map<string, readonly PolicyRule[]>();
@@ -72,7 +74,8 @@ export class Authorizer {
       const rules = roles.get(`${kind} ${scope}/${stringAt(object, "roleRef", "name")}`);
       if (rules) bindings.push({ namespace, subjects: arrayAt(object, "subjects"), rules });
     }
-    this.#bindings = bindings;
+    // What changed while the list was on its way is read the next time.
+    if (changes === this.#changes) this.#bindings = bindings;
     return bindings;
   }
 
@@ -168,7 +171,7 @@ function coversResource(rule: PolicyRule, request: Attributes): boolean {
 }
 
 /** Kubernetes' words for what a user may not do. */
-export function refusal(user: User, request: ResourceRequest): string {
+export function refusal(user: User, request: Attributes): string {
   const resource =
     request.subresource === undefined ? request.plural : `${request.plural}/${request.subresource}`;
   const where =

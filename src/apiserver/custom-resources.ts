@@ -2,7 +2,7 @@
 import { arrayAt, at, isObject, stringAt } from "./json.ts";
 import { column, define, SCALE, STATUS_VERBS } from "./resources/define.ts";
 import type { Column, Draft, ServedResource } from "./served.ts";
-import { AGE_COLUMN, age } from "./tables.ts";
+import { age } from "./tables.ts";
 
 /** One resource for each version that is served. */
 export function resourcesOf(definition: Readonly<Draft>): readonly ServedResource[] {
@@ -43,8 +43,7 @@ export function resourcesOf(definition: Readonly<Draft>): readonly ServedResourc
 }
 
 function columnsOf(columns: readonly unknown[]): Column[] {
-  if (columns.length === 0) return [];
-  const own = columns.map((one) => {
+  return columns.map((one) => {
     const read = simplePath(stringAt(one, "jsonPath") ?? "");
     const isDate = stringAt(one, "type") === "date";
     return column(
@@ -58,7 +57,6 @@ function columnsOf(columns: readonly unknown[]): Column[] {
       at(one, "priority") ? { wide: true } : {},
     );
   });
-  return own.some(({ name }) => name.toLowerCase() === "age") ? own : [...own, AGE_COLUMN];
 }
 
 /** The JSONPaths that columns use: `.spec.a`, `.spec['a.b']`, `.status.list[0].b`. */

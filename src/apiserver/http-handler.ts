@@ -6,6 +6,7 @@ import type { Entry } from "../store/store.ts";
 import type { Api } from "./api.ts";
 import { type Authorizer, refusal } from "./authorize.ts";
 import { decodeBody, objectBody, readBody } from "./body.ts";
+import { actingUser } from "./impersonate.ts";
 import { at, stringAt } from "./json.ts";
 import type { NodeStreams } from "./node-streams.ts";
 import {
@@ -87,13 +88,12 @@ export class HttpHandler {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? "/", "http://tortie");
-    const user = authenticate(request, this.#options.checkToken);
     const isOpen = url.pathname === "/healthz" || url.pathname === "/livez" || url.pathname === "/readyz";
     if (isOpen) {
       response.writeHead(200, { "content-type": "text/plain" }).end("ok");
       return;
     }
-    if (!user) throw errors.unauthorized();
+    const user = await this.#userOf(request);
     const info = parseRequest(request.method ?? "GET", url);
     const exchange: Exchange = {
       request,
@@ -112,6 +112,13 @@ export class HttpHandler {
     await this.#serveResource(info, exchange);
   }
 
+  /** @throws StatusError 401 when nobody is known to ask, 403 when who asks may not act as another */
+  #userOf(request: IncomingMessage): Promise<User> {
+    const user = authenticate(request, this.#options.checkToken);
+    if (!user) throw errors.unauthorized();
+    return actingUser(user, request.headersDistinct, this.#options.authorizer);
+  }
+
   /** The upgrade of a connection: exec, attach, port-forward. */
   async upgrade(
     request: IncomingMessage,
@@ -120,8 +127,7 @@ export class HttpHandler {
   ): Promise<void> {
     try {
       const url = new URL(request.url ?? "/", "http://tortie");
-      const user = authenticate(request, this.#options.checkToken);
-      if (!user) throw errors.unauthorized();
+      const user = await this.#userOf(request);
       const info = parseRequest(request.method ?? "GET", url);
       if (!info.isResource || info.subresource === undefined || info.name === undefined)
         throw errors.noSuchPath();

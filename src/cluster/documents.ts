@@ -1,6 +1,7 @@
 /** @module What the API says of itself: version, OpenAPI; and the fields that it checks by it. */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { stringAt } from "../apiserver/json.ts";
 import type { CheckFields } from "../apiserver/operations.ts";
 import { apiVersionOf } from "../apiserver/operations.ts";
 import {
@@ -9,10 +10,10 @@ import {
   openapiV3Index,
 } from "../apiserver/schema/openapi-documents.ts";
 import { type Schema, Schemas } from "../apiserver/schema/schema.ts";
-import { prune, typeErrors, unknownFields } from "../apiserver/schema/validate-fields.ts";
+import { type FieldError, prune, typeErrors, unknownFields } from "../apiserver/schema/validate-fields.ts";
 import type { ServedResource } from "../apiserver/served.ts";
 import type { Documents } from "../apiserver/served-documents.ts";
-import { errors } from "../apiserver/status-error.ts";
+import { errors, type StatusCause } from "../apiserver/status-error.ts";
 import { assetPath } from "./assets.ts";
 
 /** The Kubernetes whose API this is. */
@@ -29,6 +30,11 @@ const VERSION = {
   compiler: "",
   platform: `linux/${process.arch === "x64" ? "amd64" : process.arch}`,
 } as const;
+
+/** For kinds of one's own a wrong type is a fault of the object; of built-in ones it is one of its text. */
+function invalidField({ path, message }: FieldError): StatusCause {
+  return { reason: "FieldValueTypeInvalid", message, field: path };
+}
 
 /** Read when first asked for: it takes some milliseconds, and most starts end without a question. */
 export class ApiDocuments implements Documents {
@@ -108,7 +114,12 @@ export class ApiDocuments implements Documents {
     return (resource, object) => {
       const schema = this.schemaOf(resource);
       if (!schema) return;
-      const [wrong] = typeErrors(object, schema);
+      const wrongs = typeErrors(object, schema);
+      if (wrongs.length > 0 && resource.openApiSchema) {
+        const name = stringAt(object, "metadata", "name") ?? "";
+        throw errors.invalid(resource, name, wrongs.map(invalidField));
+      }
+      const [wrong] = wrongs;
       if (wrong)
         throw errors.badRequest(
           `${resource.kind} in version ${JSON.stringify(resource.version)} cannot be handled as a ${resource.kind}: ${wrong.message}`,

@@ -159,6 +159,8 @@ export class Machine implements PodHost {
       this.#run({
         name: `agent-${name}`,
         args: ["agent", "--name", layout.name, "--node", name],
+        // A small nursery: an agent decodes much and keeps little, and there is one a node.
+        flags: ["--max-semi-space-size=2"],
         inside: (start) => inNamespace(this.#netns(name), start),
       });
     }

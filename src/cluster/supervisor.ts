@@ -8,6 +8,8 @@ export interface ProcessPlan {
   readonly name: string;
   /** Of this same program. */
   readonly args: readonly string[];
+  /** For Node itself. */
+  readonly flags?: readonly string[];
   /** File descriptors handed on, from 3. */
   readonly descriptors?: readonly number[];
   readonly env?: Readonly<Record<string, string>>;
@@ -46,11 +48,11 @@ export class Supervised {
   }
 
   #start(): void {
-    const { args, descriptors = [], env = {}, inside } = this.plan;
+    const { args, flags = [], descriptors = [], env = {}, inside } = this.plan;
     const stdio: StdioOptions = ["ignore", this.#log, this.#log, ...descriptors];
     const began = Date.now();
     const start = (): ChildProcess =>
-      spawn(process.execPath, [...process.execArgv, process.argv[1] ?? "", ...args], {
+      spawn(process.execPath, [...process.execArgv, ...flags, process.argv[1] ?? "", ...args], {
         stdio,
         env: { ...process.env, ...env },
       });

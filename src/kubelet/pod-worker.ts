@@ -224,7 +224,7 @@ export class PodWorker {
     const facts: PodFacts = { pod, addresses: sandbox.addresses, hostAddresses };
     const sources = { client, facts, authority };
     this.#folders ??= await makeVolumes(path.join(sandbox.directory, "volumes"), sources);
-    const plain = container.command === undefined && isPoint(pod);
+    const plain = container.command === undefined && container.args === undefined && isPoint(pod);
     if (!plain) this.#token ??= await makeToken(sandbox.directory, sources);
     const restart = record.last ? record.restarts + 1 : record.restarts;
     const logPath = this.#logPath(container.name, restart);

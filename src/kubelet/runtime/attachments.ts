@@ -3,19 +3,31 @@ import type { Readable } from "node:stream";
 import type { Streams } from "./container.ts";
 import type { Launched } from "./launch.ts";
 
+/** Of what a program says before somebody attaches. */
+const MOST_EARLY_BYTES = 65_536;
+
 export class Attachments {
   readonly #process: Launched;
   readonly #attached = new Set<Streams>();
   readonly #stdinOnce: boolean;
   #waiting = 0;
+  /** `kubectl run -i` attaches after the start, and a quick program has said all by then. */
+  #early: { readonly name: "stdout" | "stderr"; readonly chunk: Buffer }[] | undefined;
+  #earlyBytes = 0;
 
   constructor(process: Launched, stdinOnce: boolean) {
     this.#process = process;
     this.#stdinOnce = stdinOnce;
+    if (stdinOnce) this.#early = [];
   }
 
   /** What the process wrote just now. */
   output(name: "stdout" | "stderr", chunk: Buffer): void {
+    if (this.#early) {
+      this.#earlyBytes += chunk.length;
+      if (this.#earlyBytes > MOST_EARLY_BYTES) this.#early = undefined;
+      else this.#early.push({ name, chunk });
+    }
     for (const streams of this.#attached) {
       const sink = name === "stderr" && !streams.tty ? streams.stderr : streams.stdout;
       if (!sink || sink.destroyed || sink.writableEnded || sink.write(chunk)) continue;
@@ -45,6 +57,9 @@ export class Attachments {
   /** Until the process ends, or the streams are closed. */
   async attach(streams: Streams, ended: Promise<unknown>): Promise<void> {
     this.#attached.add(streams);
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const { name, chunk } of early) this.output(name, chunk);
     streams.onResize?.((size) => this.#process.resize(size));
     const { stdin } = streams;
     const target = this.#process.stdin;

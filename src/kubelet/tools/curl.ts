@@ -42,7 +42,7 @@ const RULES = {
     "no-progress-meter": "s",
     compressed: "compressed",
   },
-  longValues: ["connect-timeout", "retry", "retry-delay", "noproxy", "resolve", "max-redirs"],
+  longValues: ["cacert", "connect-timeout", "retry", "retry-delay", "noproxy", "resolve", "max-redirs"],
 };
 
 const VERSION = "8.9.1";
@@ -151,12 +151,24 @@ async function one(
         left === undefined ? job.connectTimeoutMs : Math.min(left, job.connectTimeoutMs ?? left),
       idleTimeoutMs: left,
       insecure: options.has("k"),
+      authority: authority(options),
     });
     if (options.has("v")) tell(url, address, { method, headers }, response);
     return { response, address };
   } catch (error) {
     if (error instanceof TimedOut) throw timedOut(error, url, job);
     throw failure(error, url, job);
+  }
+}
+
+/** @throws Failed as curl does when the file of --cacert cannot be read */
+function authority(options: Options): string | undefined {
+  const file = options.get("cacert");
+  if (file === undefined || options.has("k")) return undefined;
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    throw new Failed(77, `error setting certificate file: ${file}`);
   }
 }
 

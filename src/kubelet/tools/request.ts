@@ -13,6 +13,8 @@ export interface Request {
   /** Without anything arriving. */
   readonly idleTimeoutMs: number | undefined;
   readonly insecure: boolean;
+  /** PEM of who signs for servers, in place of those that everybody knows. */
+  readonly authority?: string | undefined;
 }
 
 /** The time given ran out. */
@@ -42,7 +44,12 @@ export async function send(what: Request): Promise<IncomingMessage> {
       path: what.url.pathname + what.url.search,
       headers: { Host: what.url.host, ...what.headers, Connection: "close" },
       agent: false,
-      ...(secure ? { servername: hostname, rejectUnauthorized: !what.insecure } : {}),
+      ...(secure && {
+        // Addresses are no server names (RFC 6066); the certificate is held against them all the same.
+        ...(isIP(hostname) === 0 && { servername: hostname }),
+        rejectUnauthorized: !what.insecure,
+        ...(what.authority !== undefined && { ca: what.authority }),
+      }),
     });
     let response: IncomingMessage | undefined;
     const stop = (phase: "connect" | "transfer"): void => {

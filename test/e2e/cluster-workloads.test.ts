@@ -1,0 +1,188 @@
+/** @module What runs in a cluster: sets, jobs, volumes, probes, and what pods are told of themselves. */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { clustersRun, TestCluster, until } from "../support/cluster.ts";
+
+const SHELL = (script: string): string =>
+  `{name: c, image: busybox, command: [sh, -c, ${JSON.stringify(script)}]}`;
+
+const STATEFUL = `
+apiVersion: v1
+kind: Service
+metadata: {name: db}
+spec: {clusterIP: None, selector: {app: db}, ports: [{port: 3306}]}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db}
+spec:
+  serviceName: db
+  replicas: 2
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata: {labels: {app: db}}
+    spec: {terminationGracePeriodSeconds: 0, containers: [{name: c, image: mysql}]}
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: each}
+spec:
+  selector: {matchLabels: {app: each}}
+  template:
+    metadata: {labels: {app: each}}
+    spec: {terminationGracePeriodSeconds: 0, containers: [{name: c, image: registry.k8s.io/pause:3.10}]}
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: sum}
+spec: {completions: 2, parallelism: 2, template: {spec: {restartPolicy: Never, containers: [${SHELL("echo $((6 * 7))")}]}}}
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: nightly}
+spec: {schedule: "0 3 * * *", jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [${SHELL("echo night")}]}}}}}
+`;
+
+const TOLD = `
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+data: {colour: green, "app.conf": "a = 1\\n"}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: key}
+stringData: {password: hidden}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: told, labels: {tier: top}}
+spec:
+  terminationGracePeriodSeconds: 0
+  initContainers:
+  - {name: first, image: busybox, command: [sh, -c, "echo made > /shared/file"], volumeMounts: [{name: shared, mountPath: /shared}]}
+  containers:
+  - name: c
+    image: busybox
+    command: [sleep, "100000"]
+    env:
+    - {name: COLOUR, valueFrom: {configMapKeyRef: {name: settings, key: colour}}}
+    - {name: PASSWORD, valueFrom: {secretKeyRef: {name: key, key: password}}}
+    - {name: NODE, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}
+    - {name: BOTH, value: $(COLOUR) on $(NODE)}
+    volumeMounts:
+    - {name: shared, mountPath: /shared}
+    - {name: conf, mountPath: /etc/app}
+    - {name: secret, mountPath: /etc/key, readOnly: true}
+    - {name: labels, mountPath: /etc/pod}
+  volumes:
+  - {name: shared, emptyDir: {}}
+  - {name: conf, configMap: {name: settings, items: [{key: app.conf, path: app.conf}]}}
+  - {name: secret, secret: {secretName: key}}
+  - {name: labels, downwardAPI: {items: [{path: labels, fieldRef: {fieldPath: metadata.labels}}]}}
+`;
+
+const PROBED = `
+apiVersion: v1
+kind: Service
+metadata: {name: probed}
+spec: {selector: {app: probed}, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: probed, labels: {app: probed}}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+  - name: c
+    image: busybox
+    command: [sleep, "100000"]
+    readinessProbe: {exec: {command: [test, -f, /tmp/ready]}, periodSeconds: 1}
+    livenessProbe: {exec: {command: [sh, -c, "! test -f /tmp/dead"]}, periodSeconds: 1, failureThreshold: 1}
+`;
+
+describe.runIf(clustersRun())("workloads", { timeout: 60_000 }, () => {
+  const cluster = new TestCluster();
+  beforeAll(async () => {
+    await cluster.up();
+    await cluster.apply(STATEFUL);
+    await cluster.apply(TOLD);
+    await cluster.apply(PROBED);
+    await cluster.ask("wait", "--for=condition=Ready", "pod/told", "--timeout=30s");
+  }, 60_000);
+  afterAll(() => cluster.close(), 60_000);
+
+  test("the pods of a StatefulSet have names that stay, and DNS knows each", async () => {
+    await cluster.ask("rollout", "status", "statefulset/db", "--timeout=30s");
+    expect(await cluster.ask("get", "pods", "-l", "app=db", "-o", "name")).toBe("pod/db-0\npod/db-1\n");
+    const addressOf = (): Promise<string> =>
+      cluster.ask("get", "pod", "db-1", "-o", "jsonpath={.status.podIP}");
+    const asked = async (): Promise<string> =>
+      (await cluster.shell("told", "timeout 3 nslookup db-1.db.default.svc.cluster.local")).stdout;
+    const first = await addressOf();
+    await until("DNS knows it", async () => (await asked()).includes(`Address: ${first}\n`));
+    await cluster.ask("delete", "pod", "db-1");
+    await cluster.ask("rollout", "status", "statefulset/db", "--timeout=30s");
+    const second = await until("it is there again", async () => (await addressOf()) || undefined);
+    await until("DNS follows", async () => (await asked()).includes(`Address: ${second}\n`));
+  });
+
+  test("a DaemonSet has a pod on each node, a Job ends, a CronJob makes Jobs", async () => {
+    await cluster.ask("rollout", "status", "daemonset/each", "--timeout=30s");
+    const nodes = await cluster.ask(
+      ...["get", "pods", "-l", "app=each", "-o", "jsonpath={.items[*].spec.nodeName}"],
+    );
+    expect(nodes.split(" ").sort()).toEqual(["node1", "node2"]);
+    await cluster.ask("wait", "--for=condition=Complete", "job/sum", "--timeout=30s");
+    expect(await cluster.ask("logs", "-l", "job-name=sum")).toBe("42\n42\n");
+    await cluster.ask("create", "job", "now", "--from=cronjob/nightly");
+    await cluster.ask("wait", "--for=condition=Complete", "job/now", "--timeout=30s");
+    expect(await cluster.ask("logs", "job/now")).toBe("night\n");
+  });
+
+  test("a pod is told what it asked for: settings, secrets, itself, and what its first container made", async () => {
+    const read = async (command: string): Promise<string> => (await cluster.shell("told", command)).stdout;
+    expect(await read("echo $COLOUR $PASSWORD; cat /shared/file /etc/app/app.conf /etc/key/password")).toBe(
+      "green hidden\nmade\na = 1\nhidden",
+    );
+    expect(await read("cat /etc/pod/labels")).toBe('tier="top"');
+    expect(await read("echo $BOTH")).toMatch(/^green on node[12]\n$/);
+    expect(await read("ls /var/run/secrets/kubernetes.io/serviceaccount")).toBe("ca.crt\nnamespace\ntoken\n");
+    const api = "https://$KUBERNETES_SERVICE_HOST:$KUBERNETES_SERVICE_PORT/version";
+    expect(
+      await read(
+        `curl -s --cacert /var/run/secrets/kubernetes.io/serviceaccount/ca.crt -H "Authorization: Bearer $(cat /var/run/secrets/kubernetes.io/serviceaccount/token)" ${api}`,
+      ),
+    ).toContain('"major": "1"');
+  });
+
+  test("who is not ready gets no packets of a Service, and who is not alive is started anew", async () => {
+    const endpoints = async (): Promise<string> =>
+      await cluster.ask(
+        "get",
+        "endpointslices",
+        "-l",
+        "kubernetes.io/service-name=probed",
+        "-o",
+        "jsonpath={.items[*].endpoints[*].conditions.ready}",
+      );
+    await until("it runs", async () =>
+      (await cluster.ask("get", "pod", "probed")).includes("0/1     Running"),
+    );
+    expect(await endpoints()).toBe("false");
+    await cluster.shell("probed", "touch /tmp/ready");
+    await cluster.ask("wait", "--for=condition=Ready", "pod/probed", "--timeout=20s");
+    await until("it is an endpoint", async () => (await endpoints()) === "true");
+    await cluster.shell("probed", "touch /tmp/dead");
+    await until("it was started anew", async () => /\s1 \(/.test(await cluster.ask("get", "pod", "probed")));
+    expect(
+      await cluster.ask(
+        "get",
+        "events",
+        "--field-selector",
+        "involvedObject.name=probed,reason=Killing",
+        "-o",
+        "jsonpath={.items[*].message}",
+      ),
+    ).toBe("Container c failed liveness probe, will be restarted");
+  });
+});

@@ -152,7 +152,8 @@ export class SpdySession implements Connection {
       for await (const chunk of this.#transport.iterator({ destroyOnReturn: false }))
         for (const frame of this.#frames.read(chunk as Buffer)) await this.#handle(frame);
     } catch (error) {
-      if (!this.#ended)
+      // A connection that breaks is a client that left; what is told is a client that speaks wrongly.
+      if (!this.#ended && error !== this.#transport.errored)
         this.#options.log(`spdy: ${error instanceof Error ? error.message : "the connection broke"}`);
     }
     this.#end();

@@ -139,6 +139,7 @@ async function one(
   const headers = headersOf(options);
   if (options.has("v")) complain(`*   Trying ${address}:${portOf(url)}...\n`);
   const left = timeLeft(job);
+  const signers = authority(options);
   try {
     const response = await send({
       url,
@@ -151,7 +152,7 @@ async function one(
         left === undefined ? job.connectTimeoutMs : Math.min(left, job.connectTimeoutMs ?? left),
       idleTimeoutMs: left,
       insecure: options.has("k"),
-      authority: authority(options),
+      authority: signers,
     });
     if (options.has("v")) tell(url, address, { method, headers }, response);
     return { response, address };

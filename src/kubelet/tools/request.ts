@@ -1,6 +1,7 @@
 /** @module One HTTP request to an address that is known already. */
 import type { ClientRequest, IncomingMessage } from "node:http";
 import { request as plainRequest } from "node:http";
+import { isIP } from "node:net";
 
 export interface Request {
   readonly url: URL;

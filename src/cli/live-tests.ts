@@ -4,10 +4,10 @@ import { readContext } from "../client/kubeconfig.ts";
 import { LiveJudge, layoutOfContext } from "../cluster/live-judge.ts";
 import type { Judge } from "../judges/judge.ts";
 import { ModelJudge } from "../judges/model-judge.ts";
-import type { LoadedTest, TestOptions } from "./commands/test.ts";
 import type { Io } from "./io.ts";
 import { readLive } from "./live.ts";
 import { counted } from "./output.ts";
+import type { LoadedTest, TestOptions } from "./test-options.ts";
 
 export interface LiveTests {
   over(loaded: LoadedTest): LoadedTest;

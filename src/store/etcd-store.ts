@@ -364,17 +364,17 @@ export class EtcdStore implements Store {
       "absent" in expected
         ? { key: name, target: "CREATE", result: "EQUAL", create_revision: "0" }
         : { key: name, target: "MOD", result: "EQUAL", mod_revision: String(expected.modified) };
-    let isLost = false;
+    const attempt = { isLost: false };
     const body = { compare: [compare], success: [operation], failure: [{ request_range: { key: name } }] };
     const { succeeded, header, responses } = await this.#ask<TxnAnswer>("kv/txn", body, () => {
-      isLost = true;
+      attempt.isLost = true;
     });
     const revision = Number(header.revision);
     if (succeeded) return { ok: true, revision };
     const kv = responses?.[0]?.response_range?.kvs?.[0];
     const current = kv && this.#entry(kv);
     // The connection broke, and the second try finds what the first one wrote.
-    if (isLost && isDone(current)) return { ok: true, revision: current?.modified ?? revision };
+    if (attempt.isLost && isDone(current)) return { ok: true, revision: current?.modified ?? revision };
     return { ok: false, current };
   }
 
@@ -474,7 +474,6 @@ export class EtcdStore implements Store {
       } catch (error) {
         if (error instanceof CompactedError) throw error;
       }
-      if (signal.aborted) return;
       this.#leave(chosen);
       await sleep(PAUSE_MS, undefined, { signal }).catch(() => undefined);
     }

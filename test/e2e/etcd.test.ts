@@ -154,7 +154,7 @@ describe.runIf(isHere)("two API servers over one etcd", () => {
         (index % 2 ? one : two).create(SERVICES, service(`s${index}`)),
       ),
     );
-    const addresses = made.map(({ spec }) => spec?.clusterIP);
+    const addresses = made.map(({ spec }) => spec.clusterIP);
     expect(addresses).not.toContain(undefined);
     expect(new Set(addresses).size).toBe(60);
   });

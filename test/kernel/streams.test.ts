@@ -93,8 +93,8 @@ describe.skipIf(!runtime)("kubectl", () => {
   const pods = new Map<string, Place>();
   const spaces: Netns[] = [];
   const children = new Set<ChildProcess>();
-  let plane: ControlPlane;
-  let server: StreamServer;
+  let plane: ControlPlane | undefined;
+  let server: StreamServer | undefined;
   const lines: string[] = [];
   const kubeconfig = path.join(directory, "kubeconfig");
   let count = 0;
@@ -137,7 +137,7 @@ describe.skipIf(!runtime)("kubectl", () => {
 
   async function createPod(name: string, more: Partial<ContainerConfig> = {}): Promise<void> {
     const { tty = false, stdin = false, stdinOnce = false } = more;
-    await plane.client("test").create(PODS, {
+    await plane?.client("test").create(PODS, {
       apiVersion: "v1",
       kind: "Pod",
       metadata: { namespace: "default", name },
@@ -173,7 +173,7 @@ describe.skipIf(!runtime)("kubectl", () => {
   async function tellRunning(name: string): Promise<void> {
     const status = { phase: "Running", containerStatuses: [] };
     await plane
-      .client("test")
+      ?.client("test")
       .patch(PODS, { namespace: "default", name }, { status }, { type: "merge", subresource: "status" });
   }
 
@@ -181,7 +181,7 @@ describe.skipIf(!runtime)("kubectl", () => {
     const kubectl = kubectlPath(client.version);
     const env = { ...process.env, ...client.env, KUBECONFIG: kubeconfig, HOME: directory, KUBECTL: kubectl };
     const child = spawn(program ?? kubectl, words, { env, stdio: ["pipe", "pipe", "pipe"] });
-    child.stdin?.on("error", () => undefined);
+    child.stdin.on("error", () => undefined);
     children.add(child);
     child.once("exit", () => children.delete(child));
     return child;
@@ -487,7 +487,7 @@ describe.skipIf(!runtime)("kubectl", () => {
   });
 
   describe.each(CLIENTS)("port-forward by $name", (client) => {
-    let child: ChildProcess;
+    let child: ChildProcess | undefined;
     let text: () => string;
     let ports: number[] = [];
     const payload = randomBytes(5 * MEGABYTE);

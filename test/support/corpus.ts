@@ -3,7 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { formatIssue } from "../../src/base/issue.ts";
-import { type LoadedTest, loadTests, playTest } from "../../src/cli/commands/test.ts";
+import { loadTests, playTest } from "../../src/cli/commands/test.ts";
+import type { LoadedTest } from "../../src/cli/test-options.ts";
 import { caseTitle } from "../../src/cli/test-result.ts";
 import type { Judge } from "../../src/judges/judge.ts";
 

@@ -16,7 +16,8 @@ import { clusterOptions, reportIssues } from "../inputs.ts";
 import type { Io } from "../io.ts";
 import { gridLines } from "../matrix-text.ts";
 import { type Paint, paintFor } from "../paint.ts";
-import { type LoadedTest, loadTests } from "./test.ts";
+import type { LoadedTest } from "../test-options.ts";
+import { loadTests } from "./test.ts";
 
 export interface DemoOptions {
   readonly list?: boolean;

@@ -19,24 +19,10 @@ import type { Io } from "../io.ts";
 import { junit } from "../junit.ts";
 import { paintFor } from "../paint.ts";
 import { readInputs } from "../read-files.ts";
+import type { LoadedTest, TestOptions } from "../test-options.ts";
 import { caseTitle, type FileResult } from "../test-result.ts";
 
 export type JudgeChoice = JudgeName | "all";
-
-export interface TestOptions extends EnforcementOptions {
-  readonly on?: string;
-  readonly json?: boolean;
-  readonly output?: "json" | "yaml";
-  readonly junit?: string;
-  readonly keepGoing?: boolean;
-  readonly verbose?: boolean;
-  readonly podCidr?: readonly string[];
-  readonly staged?: boolean;
-  /** A running cluster, by its context, in place of the manifests that the tests name. */
-  readonly context?: string | true;
-  /** With `context`: ask the cluster's packets too. */
-  readonly probe?: boolean;
-}
 
 const CHOICES: readonly JudgeChoice[] = ["model", "ruleset", "kernel", "all"];
 
@@ -60,14 +46,6 @@ export async function makeJudges(
     else judges.push(new (await import("../../lab/kernel-judge.ts")).KernelJudge(enforcement));
   }
   return judges;
-}
-
-export interface LoadedTest {
-  readonly file: string;
-  readonly test: ConnectivityTest;
-  readonly manifests: readonly KubernetesObject[];
-  readonly applied: ReadonlyMap<string, readonly KubernetesObject[]>;
-  readonly issues: readonly Issue[];
 }
 
 /**

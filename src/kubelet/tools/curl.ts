@@ -50,8 +50,8 @@ const MAX_REDIRECTS = 50;
 
 class Failed extends Error {
   readonly code: number;
-  constructor(code: number, message: string) {
-    super(message);
+  constructor(code: number, message: string, options?: ErrorOptions) {
+    super(message, options);
     this.code = code;
   }
 }
@@ -168,8 +168,8 @@ function authority(options: Options): string | undefined {
   if (file === undefined || options.has("k")) return undefined;
   try {
     return readFileSync(file, "utf8");
-  } catch {
-    throw new Failed(77, `error setting certificate file: ${file}`);
+  } catch (cause) {
+    throw new Failed(77, `error setting certificate file: ${file}`, { cause });
   }
 }
 

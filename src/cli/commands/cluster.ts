@@ -103,7 +103,7 @@ function addUp(program: Command, io: Io, run: Run): void {
       "of the API on 127.0.0.1 (the first free one from 6443)",
       number("port", 1, 65_535),
     )
-    .option("--store <store>", "memory, disk, or etcd://host:port[,host:port] (disk)")
+    .option("--store <store>", "memory, disk, or etcd+unix:///path/etcd.sock[/prefix] (disk)")
     .addOption(
       new Option("--deny-with <action>", "what is denied vanishes, or its sender is told so").choices([
         "drop",

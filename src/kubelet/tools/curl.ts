@@ -162,14 +162,18 @@ async function one(
   }
 }
 
+function certificateFault(file: string, cause: unknown): Failed {
+  return new Failed(77, `error setting certificate file: ${file}`, { cause });
+}
+
 /** @throws Failed as curl does when the file of --cacert cannot be read */
 function authority(options: Options): string | undefined {
   const file = options.get("cacert");
   if (file === undefined || options.has("k")) return undefined;
   try {
     return readFileSync(file, "utf8");
-  } catch (cause) {
-    throw new Failed(77, `error setting certificate file: ${file}`, { cause });
+  } catch (error) {
+    throw certificateFault(file, error);
   }
 }
 

@@ -6,6 +6,7 @@ import { readSettings } from "../../cluster/settings.ts";
 import type { Io } from "../io.ts";
 import { structured } from "../output.ts";
 import { textTable } from "../table.ts";
+import { type PolicyInForce, policiesInForce } from "./in-force.ts";
 
 interface ClusterLine {
   readonly name: string;
@@ -14,6 +15,8 @@ interface ClusterLine {
   readonly api: string;
   readonly memoryBytes: number;
   readonly details?: MachineStatus;
+  /** Of a running cluster whose API answers. */
+  readonly policies?: readonly PolicyInForce[];
 }
 
 export async function runStatus(
@@ -46,7 +49,7 @@ export async function runStatus(
     ),
   );
   for (const one of found)
-    if (one.details && (name !== undefined || output === "wide")) showDetails(io, one.details);
+    if (one.details && (name !== undefined || output === "wide")) showDetails(io, one.details, one.policies);
   return found.every(({ state }) => state === "running") ? 0 : 1;
 }
 
@@ -59,6 +62,8 @@ async function look(name: string): Promise<ClusterLine | undefined> {
   const settings = readSettings(layout);
   if (!settings) return undefined;
   const details = await askMachine<MachineStatus>(layout, { do: "status" }).catch(() => undefined);
+  // The control plane may be on its way back: the rest is told all the same.
+  const policies = details && (await policiesInForce(layout).catch(() => undefined));
   return {
     name,
     state: details ? "running" : "down",
@@ -66,10 +71,15 @@ async function look(name: string): Promise<ClusterLine | undefined> {
     api: `https://127.0.0.1:${settings.port}`,
     memoryBytes: details?.processes.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0) ?? 0,
     ...(details && { details }),
+    ...(policies && { policies }),
   };
 }
 
-function showDetails(io: Io, { nodes, processes }: MachineStatus): void {
+function showDetails(
+  io: Io,
+  { nodes, processes }: MachineStatus,
+  policies: readonly PolicyInForce[] | undefined,
+): void {
   io.out("");
   io.out(
     table(
@@ -89,6 +99,16 @@ function showDetails(io: Io, { nodes, processes }: MachineStatus): void {
       ]),
     ),
   );
+  if (!policies) io.err("the API does not answer: where policies are in force is not known");
+  else if (policies.length > 0) {
+    io.out("");
+    io.out(
+      table(
+        ["POLICY", "IN FORCE"],
+        policies.map(({ policy, nodes: count, of }) => [policy, `${count}/${of} nodes`]),
+      ),
+    );
+  }
 }
 
 function megabytes(bytes: number): string {

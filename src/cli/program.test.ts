@@ -350,7 +350,7 @@ test("the bash script completes commands, options, their values and arguments", 
   expect(complete("ctl", "get", "gnp", "-o", "")).toBe("ps wide yaml json name custom-columns=");
   expect(complete("get", "")).toBe("policies pods issues");
   expect(complete("completion", "z")).toBe("zsh");
-  expect(complete("help", "do")).toBe("doctor");
+  expect(complete("help", "doc")).toBe("doctor");
 });
 
 test("a wrong flag of a verb of ctl names the help of that verb's own family", async () => {

@@ -28,14 +28,3 @@ export function arrayAt(value: unknown, ...path: readonly string[]): readonly un
   const found = at(value, ...path);
   return Array.isArray(found) ? found : [];
 }
-
-/** Whether two JSON values are the same, whatever the order of their fields. */
-export function isEqual(left: unknown, right: unknown): boolean {
-  if (left === right) return true;
-  if (Array.isArray(left) && Array.isArray(right))
-    return left.length === right.length && left.every((item, place) => isEqual(item, right[place]));
-  if (!isObject(left) || !isObject(right)) return false;
-  const fields = Object.keys(left).filter((field) => left[field] !== undefined);
-  const others = Object.keys(right).filter((field) => right[field] !== undefined);
-  return fields.length === others.length && fields.every((field) => isEqual(left[field], right[field]));
-}

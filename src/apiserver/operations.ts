@@ -1,4 +1,6 @@
 /** @module What can be done with a resource by anyone who may: create, update, patch, apply, delete, and its subresources. */
+
+import { timeText } from "../client/objects.ts";
 import type { Entry } from "../store/store.ts";
 import type { Api } from "./api.ts";
 import { arrayAt, at, isObject, stringAt } from "./json.ts";
@@ -16,7 +18,6 @@ import { scaleOf, setScale } from "./scale.ts";
 import type { Draft, ServedResource } from "./served.ts";
 import { errors, StatusError } from "./status-error.ts";
 import type { Caller, DeleteAnswer, DeleteRequest, Storage, TrackFields } from "./storage.ts";
-import { timeText } from "./storage.ts";
 
 export interface Place {
   readonly namespace: string | undefined;

@@ -1,4 +1,5 @@
 /** @module Questions that are asked by creating an object that nobody keeps: may I, who am I, give me a token. */
+import { timeText } from "../client/objects.ts";
 import type { Authorizer } from "./authorize.ts";
 import { arrayAt, at, stringAt } from "./json.ts";
 import type { Draft, ServedResource } from "./served.ts";
@@ -121,7 +122,7 @@ export class Reviews {
         expirationSeconds: seconds,
         boundObjectRef: bound ?? null,
       },
-      status: { token, expirationTimestamp: `${expires.toISOString().slice(0, 19)}Z` },
+      status: { token, expirationTimestamp: timeText(expires) },
     };
   }
 }

@@ -1,9 +1,10 @@
 /** @module `…/scale`: the number of replicas of anything that has one (autoscaling/v1 Scale). */
+
+import { timeText } from "../client/objects.ts";
 import { arrayAt, at, isObject } from "./json.ts";
 import { numberAt, selectorText } from "./resources/define.ts";
 import type { Draft } from "./served.ts";
 import { errors } from "./status-error.ts";
-import { timeText } from "./storage.ts";
 
 export function scaleOf(object: Readonly<Draft>): Record<string, unknown> {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;

@@ -3,11 +3,13 @@
  * HTTP. Sources: Kubernetes' API conventions, and apiserver's registry/generic.
  */
 import { randomUUID } from "node:crypto";
+import { timeText } from "../client/objects.ts";
 import type { Entry, Revision, Store } from "../store/store.ts";
 import { CompactedError } from "../store/store.ts";
-import { isEqual, stringAt } from "./json.ts";
+import { stringAt } from "./json.ts";
 import { validateMeta } from "./metadata.ts";
 import { freshObject, objectOf, storedText } from "./objects.ts";
+import { jsonEqual } from "./patch/json-value.ts";
 import type { Test } from "./selectors.ts";
 import type { Draft, ServedResource } from "./served.ts";
 import { errors, StatusError } from "./status-error.ts";
@@ -263,7 +265,7 @@ export class Storage {
     keepServersFields(before, after);
     strategy.setDefaults?.(after);
     if (subresource === undefined) strategy.prepareUpdate?.(after, before as Draft);
-    if (strategy.hasGeneration && !isEqual(withoutBookkeeping(before), withoutBookkeeping(after)))
+    if (strategy.hasGeneration && !jsonEqual(withoutBookkeeping(before), withoutBookkeeping(after)))
       after.metadata.generation = (before.metadata.generation ?? 0) + 1;
     await this.#context.admission.update(this.resource, after, before as Draft, caller);
     const causes = [
@@ -309,11 +311,6 @@ export class Storage {
       if (attempt >= MAX_RETRIES) throw errors.conflict(this.resource, at.name);
     }
   }
-}
-
-/** Kubernetes' times are whole seconds. */
-export function timeText(time: Date): string {
-  return `${time.toISOString().slice(0, 19)}Z`;
 }
 
 function generateName(base: string): string {

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { Client } from "./client.ts";
 import type { Event } from "./kinds.ts";
 import { EVENTS } from "./kinds.ts";
-import type { KubeObject } from "./objects.ts";
+import { type KubeObject, timeText } from "./objects.ts";
 
 export interface EventSource {
   readonly component: string;
@@ -68,7 +68,7 @@ export class EventRecorder {
   }
 
   async #tell({ key, object, type, reason, message, fieldPath }: Queued): Promise<void> {
-    const now = `${new Date().toISOString().slice(0, 19)}Z`;
+    const now = timeText(new Date());
     const known = this.#told.get(key);
     if (known) {
       const { namespace, name } = known.metadata;

@@ -64,6 +64,11 @@ export function pathOf(
   return `${root}${namespace}/${type.plural}${name}${subresource}`;
 }
 
+/** Kubernetes' times are whole seconds (metav1.Time). @param time - a date, or milliseconds since 1970 */
+export function timeText(time: Date | number): string {
+  return `${new Date(time).toISOString().slice(0, 19)}Z`;
+}
+
 /** `namespace/name`, or `name` of what is in no namespace. */
 export function keyOf(object: { readonly metadata: Pick<ObjectMeta, "name" | "namespace"> }): string {
   const { namespace, name } = object.metadata;

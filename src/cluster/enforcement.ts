@@ -1,5 +1,6 @@
 /** @module Where policies are in force: what the agents of the nodes report, held against when each policy was written. */
 
+import { policyKey } from "../agent/report.ts";
 import type { Api } from "../apiserver/api.ts";
 import { at, isObject, stringAt } from "../apiserver/json.ts";
 import { objectOf } from "../apiserver/objects.ts";
@@ -63,8 +64,8 @@ export class Enforcement {
     const storage = api.storageOfKind(object.apiVersion, object.kind);
     if (!storage) return "";
     const { plural, group } = storage.resource;
-    const { namespace, name, resourceVersion } = object.metadata;
-    const key = `${plural}.${group}/${namespace === undefined ? "" : `${namespace}/`}${name}`;
+    const { resourceVersion } = object.metadata;
+    const key = policyKey({ plural, group }, object);
     let count = 0;
     let last = 0;
     for (const node of this.#nodes) {

@@ -1,9 +1,9 @@
 /** @module The kubeconfig of a cluster: printed alone, or put into the user's own beside what is there. */
 import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
 import path from "node:path";
 import { dump, load } from "js-yaml";
-import { OpError } from "../base/errors.ts";
+import { must, OpError } from "../base/errors.ts";
+import { kubeconfigFiles } from "../client/kubeconfig.ts";
 import type { Credentials } from "./credentials.ts";
 
 interface NamedEntry {
@@ -58,10 +58,9 @@ export function kubeconfigText(config: Kubeconfig): string {
   return dump(config, { lineWidth: -1, noRefs: true });
 }
 
-/** As kubectl: the first file of $KUBECONFIG, else ~/.kube/config. */
+/** The one that kubectl would write to. */
 export function userKubeconfigPath(): string {
-  const listed = process.env["KUBECONFIG"]?.split(path.delimiter).find((file) => file !== "");
-  return listed ?? path.join(homedir(), ".kube", "config");
+  return must(kubeconfigFiles()[0], "a place for a kubeconfig");
 }
 
 const LISTS = ["clusters", "users", "contexts"] as const;

@@ -14,8 +14,3 @@ export interface Context {
 export interface Controller {
   stop(): void;
 }
-
-/** Kubernetes' times are whole seconds. */
-export function timeText(milliseconds: number): string {
-  return `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;
-}

@@ -1,7 +1,7 @@
 /** @module What a Deployment tells of itself: counts, and the conditions that `kubectl rollout status` waits for. */
 import type { DeploymentCondition, DeploymentStatus } from "kubernetes-types/apps/v1.js";
 import type { Deployment, ReplicaSet } from "../client/kinds.ts";
-import { timeText } from "./context.ts";
+import { timeText } from "../client/objects.ts";
 import { limitsOf } from "./deployment-scaling.ts";
 import { conditionOf } from "./pod-state.ts";
 

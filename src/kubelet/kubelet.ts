@@ -8,7 +8,7 @@ import { isReason } from "../client/client.ts";
 import { EventRecorder } from "../client/events.ts";
 import { Informer } from "../client/informer.ts";
 import { LEASES, NODES, type Node, PODS, type Pod, SERVICES, type Service } from "../client/kinds.ts";
-import { keyOf } from "../client/objects.ts";
+import { keyOf, timeText } from "../client/objects.ts";
 import { WorkQueue } from "../client/work-queue.ts";
 import type { Netns } from "../linux/netns.ts";
 import type { DnsSettings } from "./etc-files.ts";
@@ -134,7 +134,7 @@ export class Kubelet {
 
   async #tellReady(): Promise<void> {
     const { client, node } = this.#options;
-    const now = `${new Date().toISOString().slice(0, 19)}Z`;
+    const now = timeText(new Date());
     const before = await client.get<Node>(NODES, { name: node });
     const since =
       before.status?.conditions?.find(({ type, status }) => type === "Ready" && status === "True")

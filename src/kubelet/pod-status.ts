@@ -6,6 +6,7 @@ import type {
   PodStatus,
 } from "kubernetes-types/core/v1.js";
 import type { Pod } from "../client/kinds.ts";
+import { timeText } from "../client/objects.ts";
 import type { ContainerExit, RunningContainer } from "./runtime/container.ts";
 
 /** One container of a pod, over its restarts. */
@@ -26,18 +27,14 @@ export interface ContainerRecord {
 
 export type Phase = "Pending" | "Running" | "Succeeded" | "Failed";
 
-export function time(date: Date): string {
-  return `${date.toISOString().slice(0, 19)}Z`;
-}
-
 function terminated({ exit, container }: NonNullable<ContainerRecord["last"]>): ApiState {
   return {
     terminated: {
       exitCode: exit.code,
       reason: exit.reason,
       ...(exit.message !== undefined && { message: exit.message }),
-      startedAt: time(container.startedAt),
-      finishedAt: time(exit.finishedAt),
+      startedAt: timeText(container.startedAt),
+      finishedAt: timeText(exit.finishedAt),
       containerID: `tortie://${container.id}`,
     },
   };
@@ -49,7 +46,7 @@ export function hasEnded(record: ContainerRecord): boolean {
 }
 
 function stateOf(record: ContainerRecord): ApiState {
-  if (record.running) return { running: { startedAt: time(record.running.startedAt) } };
+  if (record.running) return { running: { startedAt: timeText(record.running.startedAt) } };
   if (record.waiting) return { waiting: { ...record.waiting } };
   if (record.last) return terminated(record.last);
   return { waiting: { reason: record.isInit ? "PodInitializing" : "ContainerCreating" } };
@@ -115,7 +112,9 @@ export function podStatus(facts: StatusFacts): PodStatus {
     const status = holds ? "True" : "False";
     const before = pod.status?.conditions?.find((one) => one.type === type);
     const since =
-      before?.status === status && before.lastTransitionTime ? before.lastTransitionTime : time(facts.now);
+      before?.status === status && before.lastTransitionTime
+        ? before.lastTransitionTime
+        : timeText(facts.now);
     return {
       type,
       status,

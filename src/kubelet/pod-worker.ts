@@ -10,13 +10,14 @@ import type { Client } from "../client/client.ts";
 import { ApiError, isReason } from "../client/client.ts";
 import type { EventRecorder } from "../client/events.ts";
 import { PODS, type Pod, type Service } from "../client/kinds.ts";
+import { timeText } from "../client/objects.ts";
 import type { Netns } from "../linux/netns.ts";
 import { ConfigError } from "./config-error.ts";
 import { environmentOf, expand, type PodFacts } from "./environment.ts";
 import { type DnsSettings, hostsFile, resolvConf } from "./etc-files.ts";
 import type { ContainerView } from "./pod-host.ts";
 import type { ConnectedPod, PodNetwork } from "./pod-network.ts";
-import { type ContainerRecord, hasEnded, phaseOf, podStatus, time } from "./pod-status.ts";
+import { type ContainerRecord, hasEnded, phaseOf, podStatus } from "./pod-status.ts";
 import { type ProbeKind, Probes } from "./probes.ts";
 import {
   ContainerError,
@@ -110,7 +111,7 @@ export class PodWorker {
       this.#disconnect();
       return false;
     }
-    this.#startTime ??= pod.status?.startTime ?? time(new Date());
+    this.#startTime ??= pod.status?.startTime ?? timeText(new Date());
     for (const [container, isInit] of allContainers(pod)) this.#recordOf(container, isInit);
     if (await this.#connect(pod)) await this.#startContainers(pod);
     await this.#tell(pod);
@@ -443,7 +444,7 @@ export class PodWorker {
       records: [...this.#records.values()],
       addresses: this.#sandbox?.addresses ?? [],
       hostAddresses: this.#options.hostAddresses,
-      startTime: this.#startTime ?? time(new Date()),
+      startTime: this.#startTime ?? timeText(new Date()),
       now: new Date(),
       isConnected: this.#sandbox !== undefined,
     });

@@ -1,6 +1,8 @@
 /** @module Kinds with little of their own: namespaces, nodes, ConfigMaps, Secrets, custom resource definitions, bindings. */
-import { arrayAt, at, isEqual, isObject, stringAt } from "../json.ts";
+import { timeText } from "../../client/objects.ts";
+import { arrayAt, at, isObject, stringAt } from "../json.ts";
 import { forbidden, invalid, required } from "../metadata.ts";
+import { jsonEqual } from "../patch/json-value.ts";
 import type { Strategy } from "../served.ts";
 import type { StatusCause } from "../status-error.ts";
 
@@ -17,7 +19,7 @@ export const NAMESPACE: Strategy = {
   },
   prepareUpdate: (object, before) => {
     // Finalizers are taken by `finalize` alone, which changes nothing else.
-    if (isEqual(object.metadata, before.metadata)) return;
+    if (jsonEqual(object.metadata, before.metadata)) return;
     object["spec"] = before["spec"];
   },
 };
@@ -58,7 +60,7 @@ function validateImmutable(
   before: { readonly [field: string]: unknown },
 ): StatusCause[] {
   if (before["immutable"] !== true) return [];
-  const changed = ["data", "binaryData"].filter((field) => !isEqual(object[field], before[field]));
+  const changed = ["data", "binaryData"].filter((field) => !jsonEqual(object[field], before[field]));
   const causes = changed.map((field) => forbidden(field, "field is immutable when `immutable` is set"));
   return object["immutable"] === true
     ? causes
@@ -94,7 +96,7 @@ export const CUSTOM_RESOURCE_DEFINITION: Strategy = {
     names["listKind"] ||= `${String(names["kind"] ?? "")}List`;
   },
   prepareCreate: (object) => {
-    const now = `${new Date().toISOString().slice(0, 19)}Z`;
+    const now = timeText(new Date());
     const condition = (type: string, reason: string, message: string): object => ({
       type,
       status: "True",
@@ -145,7 +147,7 @@ export const CUSTOM_RESOURCE_DEFINITION: Strategy = {
 export const BINDING: Strategy = {
   validate: (object) => (stringAt(object, "roleRef", "name") ? [] : [required("roleRef.name")]),
   validateUpdate: (object, before) =>
-    isEqual(object["roleRef"], before["roleRef"])
+    jsonEqual(object["roleRef"], before["roleRef"])
       ? []
       : [invalid("roleRef", object["roleRef"], "cannot change roleRef")],
 };

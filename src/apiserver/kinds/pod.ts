@@ -9,6 +9,7 @@ import {
   required,
   validateLabels,
 } from "../metadata.ts";
+import { jsonEqual } from "../patch/json-value.ts";
 import type { Draft, Strategy } from "../served.ts";
 import type { StatusCause } from "../status-error.ts";
 
@@ -246,8 +247,7 @@ export const POD: Strategy = {
   },
   validate: (object) => validatePodSpec(object["spec"], "spec"),
   validateUpdate: (object, before) => {
-    if (JSON.stringify(sorted(mutableFreed(object))) === JSON.stringify(sorted(mutableFreed(before))))
-      return [];
+    if (jsonEqual(mutableFreed(object), mutableFreed(before))) return [];
     return [
       forbidden(
         "spec",
@@ -263,13 +263,3 @@ export const POD: Strategy = {
     return typeof own === "number" ? own : DEFAULT_GRACE;
   },
 };
-
-export function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (!isObject(value)) return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, inner]) => [key, sorted(inner)]),
-  );
-}

@@ -1,6 +1,7 @@
 /** @module Deployments, ReplicaSets, StatefulSets, DaemonSets, Jobs, CronJobs: defaults and validation. */
-import { arrayAt, at, isEqual, isObject, stringAt } from "../json.ts";
+import { arrayAt, at, isObject, stringAt } from "../json.ts";
 import { invalid, required, validateLabels } from "../metadata.ts";
+import { jsonEqual } from "../patch/json-value.ts";
 import type { Draft, Strategy } from "../served.ts";
 import type { StatusCause } from "../status-error.ts";
 import { defaultPodSpec, validatePodSpec } from "./pod.ts";
@@ -85,7 +86,7 @@ function validateReplicas(object: Draft): StatusCause[] {
 function immutable(object: Draft, before: Draft, ...fields: readonly string[]): StatusCause[] {
   return fields.flatMap((field) => {
     const now = at(object, "spec", field);
-    return isEqual(now, at(before, "spec", field))
+    return jsonEqual(now, at(before, "spec", field))
       ? []
       : [invalid(`spec.${field}`, now, "field is immutable")];
   });
@@ -182,7 +183,7 @@ export const STATEFUL_SET: Strategy = {
     ];
     const rest = (one: Draft): unknown =>
       Object.fromEntries(Object.entries(specOf(one)).filter(([field]) => !free.includes(field)));
-    if (isEqual(rest(object), rest(before))) return [];
+    if (jsonEqual(rest(object), rest(before))) return [];
     return [
       {
         reason: "FieldValueForbidden",

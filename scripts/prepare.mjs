@@ -1,6 +1,6 @@
 // What a fresh clone lacks: packages, a build, system tools. Runs before anything is installed, so it uses Node alone.
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -78,4 +78,25 @@ export function ensureTools(programs) {
     }
   }
   return true;
+}
+
+/** Where tests look for Debian's kubectl. */
+const DEBIAN_KUBECTL = path.join(ROOT, "node_modules", ".cache", "tortie", "kubectl-debian");
+
+/**
+ * Debian's kubectl, unpacked beside what npm gives and not installed: a machine may have another one.
+ * @returns {boolean} whether it is there now
+ */
+export function ensureDebianKubectl() {
+  if (existsSync(DEBIAN_KUBECTL)) return true;
+  const folder = `${DEBIAN_KUBECTL}.${process.pid}`;
+  mkdirSync(folder, { recursive: true });
+  const at = { cwd: folder, stdio: ["ignore", "ignore", "ignore"] };
+  const download = () => spawnSync("apt-get", ["download", "-q", "kubernetes-client"], at).status === 0;
+  const isThere = download() || (process.getuid?.() === 0 && spawnSync("apt-get", ["update", "-q"], at).status === 0 && download());
+  const file = readdirSync(folder).find((name) => name.endsWith(".deb"));
+  if (isThere && file && spawnSync("dpkg-deb", ["-x", file, "."], at).status === 0) renameSync(path.join(folder, "usr/bin/kubectl"), DEBIAN_KUBECTL);
+  else process.stderr.write("could not download Debian's kubernetes-client; going on without\n");
+  rmSync(folder, { recursive: true, force: true });
+  return existsSync(DEBIAN_KUBECTL);
 }

@@ -4,11 +4,12 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { ensureBuild, ensurePackages, ensureTools, ROOT } from "./prepare.mjs";
+import { ensureBuild, ensureDebianKubectl, ensurePackages, ensureTools, ROOT } from "./prepare.mjs";
 
 ensurePackages();
 ensureBuild();
 ensureTools(["unshare", "nft", "ip", "busybox", "iperf3", "chromium", "etcd"]);
+ensureDebianKubectl();
 
 const filters = process.argv.slice(2);
 const folder = mkdtempSync(path.join(tmpdir(), "tortie-test."));

@@ -14,8 +14,12 @@ interface PathExchange {
 
 const DISCOVERY =
   /application\/json;\s*(?:g=apidiscovery\.k8s\.io;\s*v=(v2beta1|v2);\s*as=APIGroupDiscoveryList)/;
-/** kubectl 1.20 asks for OpenAPI v2 in protobuf only, and takes an empty document: it checks nothing itself then. */
-const V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+/**
+ * kubectl before 1.27 asks for OpenAPI v2 in protobuf only, and takes an empty document: it checks nothing itself then.
+ * It asks with an `@` in the name, which RFC 7231 has not in a type's name and its own parser does not take in an answer.
+ */
+const V2_PROTOBUF = /application\/com\.github\.proto-openapi\.spec\.v2[@.]v1\.0\+protobuf/;
+const V2_PROTOBUF_TYPE = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
 /** @throws StatusError 404 */
 export function serveDiscovery(
@@ -59,8 +63,8 @@ export function serveDiscovery(
     return;
   }
   if (path === "/openapi/v2") {
-    if (accept.includes(V2_PROTOBUF) && !accept.includes("application/json")) {
-      response.writeHead(200, { "content-type": V2_PROTOBUF, "content-length": 0 }).end();
+    if (V2_PROTOBUF.test(accept) && !accept.includes("application/json")) {
+      response.writeHead(200, { "content-type": V2_PROTOBUF_TYPE, "content-length": 0 }).end();
       return;
     }
     sendJson(response, 200, documents.openApiV2());

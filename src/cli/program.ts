@@ -126,6 +126,7 @@ export async function runProgram(io: Io, argv: readonly string[]): Promise<numbe
     .option("--protocol <protocol>", "TCP, UDP, SCTP or ICMP", "TCP")
     .option("--all", "every tier, policy and rule that was asked, and what failed where one does not match")
     .option("-v, --verbose", "with --all: every rule, however many do not match")
+    .option("--probe", "with --context: ask its packets too; they and the model must agree")
     .addOption(staged())
     .addOption(output("json", "yaml"))
     .addHelpText(
@@ -136,6 +137,7 @@ export async function runProgram(io: Io, argv: readonly string[]): Promise<numbe
         "tortie explain 192.0.2.1 prod/web --port 443 -f . -o json",
         "tortie explain a/client b/server --protocol ICMP -f .",
         "tortie explain prod/web prod/db --port 5432 --all -f .",
+        "tortie explain prod/web prod/db --port 5432 --context tortie-default --probe",
       ),
     )
     .action((from: string, to: string, options: Shared) =>
@@ -174,6 +176,7 @@ export async function runProgram(io: Io, argv: readonly string[]): Promise<numbe
     .option("-p, --port <port>", "a number, or a port's name", "80")
     .option("--protocol <protocol>", "TCP, UDP, SCTP or ICMP", "TCP")
     .option("--pods", "a row for each pod, not for each workload")
+    .option("--probe", "with --context: send packets between all pods; they and the model must agree")
     .addOption(staged())
     .addOption(output("json", "yaml", "csv", "md"))
     .addHelpText(
@@ -182,6 +185,7 @@ export async function runProgram(io: Io, argv: readonly string[]): Promise<numbe
         "tortie matrix -f manifests/ --port 8080",
         "tortie matrix -f manifests/ --protocol ICMP",
         "tortie matrix -f manifests/ --port http -o csv > table.csv",
+        "tortie matrix --context tortie-default --probe",
       ),
     )
     .action((options: Shared) =>

@@ -49,7 +49,20 @@ interface Call {
   readonly query?: Readonly<Record<string, string | undefined>>;
   readonly body?: unknown;
   readonly contentType?: string;
+  readonly accept?: string;
   readonly signal?: AbortSignal;
+}
+
+/** meta.k8s.io/v1 Table, with as much of each object as servers give by default. */
+interface Table {
+  readonly columnDefinitions: readonly { readonly name: string }[];
+  readonly rows: readonly { readonly cells: readonly unknown[]; readonly object: KubeObject }[];
+}
+
+export interface TableRow {
+  /** Its metadata alone. */
+  readonly object: KubeObject;
+  readonly cells: ReadonlyMap<string, string>;
 }
 
 export class HttpClient implements Client {
@@ -199,6 +212,19 @@ export class HttpClient implements Client {
     }
   }
 
+  /** What `kubectl get -A -o wide` prints, by column. Cost: the objects of the type. */
+  async table(type: ResourceType): Promise<readonly TableRow[]> {
+    const { columnDefinitions, rows } = await this.#json<Table>({
+      method: "GET",
+      path: pathOf(type, {}),
+      accept: "application/json;as=Table;v=v1;g=meta.k8s.io",
+    });
+    return rows.map(({ object, cells }) => ({
+      object,
+      cells: new Map(columnDefinitions.map(({ name }, index) => [name, String(cells[index] ?? "")])),
+    }));
+  }
+
   /** Any request, for what has no method of its own. */
   async raw(method: string, path: string, body?: unknown): Promise<unknown> {
     return this.#json({ method, path, body });
@@ -229,7 +255,7 @@ export class HttpClient implements Client {
           method: call.method,
           ...(call.signal && { signal: call.signal }),
           headers: {
-            accept: "application/json",
+            accept: call.accept ?? "application/json",
             "user-agent": userAgent ?? "tortie",
             ...(token !== undefined && { authorization: `Bearer ${token}` }),
             ...(body !== undefined && {

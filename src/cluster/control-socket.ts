@@ -31,11 +31,12 @@ export function serveMachine(layout: Layout, machine: Machine, end: () => void):
   rmSync(layout.machineSocket, { force: true });
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     let text = "";
+    socket.setEncoding("utf8");
     socket.on("error", () => socket.destroy());
-    socket.on("data", (chunk) => {
-      text += chunk.toString();
+    socket.on("data", (chunk: string) => {
+      text += chunk;
       if (!text.includes("\n")) return;
-      void answer(machine, JSON.parse(text) as MachineRequest, end).then(
+      void answer(machine, text, end).then(
         (value) => socket.end(JSON.stringify(value)),
         (error: unknown) =>
           socket.end(JSON.stringify({ error: error instanceof Error ? error.message : String(error) })),
@@ -48,7 +49,8 @@ export function serveMachine(layout: Layout, machine: Machine, end: () => void):
   });
 }
 
-async function answer(machine: Machine, request: MachineRequest, end: () => void): Promise<unknown> {
+async function answer(machine: Machine, text: string, end: () => void): Promise<unknown> {
+  const request = JSON.parse(text) as MachineRequest;
   switch (request.do) {
     case "status":
       return statusOf(machine);
@@ -84,9 +86,10 @@ export function askMachine<T>(layout: Layout, request: MachineRequest): Promise<
   return new Promise((resolve, reject) => {
     const socket = connect(layout.machineSocket);
     let text = "";
+    socket.setEncoding("utf8");
     socket.on("connect", () => socket.write(`${JSON.stringify(request)}\n`));
-    socket.on("data", (chunk) => {
-      text += chunk.toString();
+    socket.on("data", (chunk: string) => {
+      text += chunk;
     });
     socket.on("end", () => {
       const told = JSON.parse(text === "" ? "{}" : text) as T & { readonly error?: string };

@@ -43,8 +43,8 @@ const PORTS = 100;
  * @throws OpError `cluster-exists` when it runs already, `api-refused` when its port is in use
  */
 export async function launch({ layout, asked, kubeconfig }: UpOptions): Promise<Running> {
-  await refuseSecond(layout);
   makeFolders(layout);
+  await refuseSecond(layout);
   const known = readSettings(layout);
   checkUnchanged(known, asked, layout.name);
   if (asked.store !== undefined) checkStore(asked.store);
@@ -79,6 +79,7 @@ async function refuseSecond(layout: Layout): Promise<void> {
     if (error instanceof OpError && error.code === "cluster-exists") throw error;
     // A socket that nobody answers at is left over.
     rmSync(layout.run, { recursive: true, force: true });
+    makeFolders(layout);
   }
 }
 

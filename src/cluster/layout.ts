@@ -1,5 +1,5 @@
 /** @module Where a cluster keeps its things: what lasts in the user's state folder, sockets where paths are short. */
-import { accessSync, constants, mkdirSync } from "node:fs";
+import { accessSync, constants, mkdirSync, statSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import path from "node:path";
 import { OpError } from "../base/errors.ts";
@@ -55,8 +55,10 @@ export function layoutOf(name: string): Layout {
 }
 
 function runRoot(): string {
-  const wanted = process.env["TORTIE_RUN_DIR"] ?? process.env["XDG_RUNTIME_DIR"];
-  if (wanted && isWritable(wanted)) return path.join(wanted, "tortie");
+  const wanted = process.env["TORTIE_RUN_DIR"];
+  if (wanted) return path.join(wanted, "tortie");
+  const ofSession = process.env["XDG_RUNTIME_DIR"];
+  if (ofSession && isWritable(ofSession)) return path.join(ofSession, "tortie");
   return path.join(tmpdir(), `tortie-${process.env["TORTIE_USER"] ?? process.getuid?.() ?? 0}`);
 }
 
@@ -69,7 +71,16 @@ function isWritable(folder: string): boolean {
   }
 }
 
+/** @throws OpError `file-unreadable` for a folder of another user's, who could put sockets there in our stead */
 export function makeFolders(layout: Layout): void {
   for (const folder of [layout.state, layout.pki, layout.logs, layout.run])
     mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const root = path.dirname(layout.run);
+  const { uid } = statSync(root);
+  if (uid !== process.getuid?.()) {
+    throw new OpError(`${root} is another user's (${uid}); name a folder of your own with TORTIE_RUN_DIR`, {
+      code: "file-unreadable",
+      facts: { folder: root, uid },
+    });
+  }
 }

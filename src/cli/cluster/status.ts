@@ -105,7 +105,7 @@ function showDetails(
     io.out(
       table(
         ["POLICY", "IN FORCE"],
-        policies.map(({ policy, nodes: count, of }) => [policy, `${count}/${of} nodes`]),
+        policies.map(({ policy, inForce }) => [policy, inForce]),
       ),
     );
   }

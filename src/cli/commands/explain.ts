@@ -2,7 +2,7 @@
 import type { Cluster } from "../../analysis/cluster.ts";
 import { previewAnswer } from "../../analysis/preview.ts";
 import { type Answer, answer, type Question } from "../../analysis/question.ts";
-import { OpError } from "../../base/errors.ts";
+import { FAILURES, OpError } from "../../base/errors.ts";
 import { formatIp } from "../../base/ip.ts";
 import { becauseLine, explain, explainWalk, verdictData } from "../../policy/explain.ts";
 import { type PointTrace, traceVerdict } from "../../policy/trace.ts";
@@ -22,6 +22,8 @@ export interface ExplainOptions extends InputOptions {
   readonly all?: boolean;
   /** With `all`: rules that do not match too, however many. */
   readonly verbose?: boolean;
+  /** Ask the packets of the running cluster too. */
+  readonly probe?: boolean;
 }
 
 const PROTOCOLS = ["TCP", "UDP", "SCTP", "ICMP"] as const;
@@ -49,7 +51,8 @@ export function parsePort(text: string): number | string {
   return port;
 }
 
-export async function runExplain(io: Io, from: string, to: string, options: ExplainOptions): Promise<number> {
+/** @throws OpError `input-invalid` */
+export function questionOf(from: string, to: string, options: ExplainOptions): Question {
   const protocol = parseProtocol(options.protocol);
   if (protocol !== "ICMP" && options.port === undefined) {
     throw new OpError("which port? give --port N or --port NAME, or --protocol ICMP for ping", {
@@ -58,12 +61,13 @@ export async function runExplain(io: Io, from: string, to: string, options: Expl
   }
   if (protocol === "ICMP" && options.port !== undefined)
     throw new OpError("ICMP has no ports: leave --port out", { code: "input-invalid" });
-  const question: Question = {
-    from,
-    to,
-    protocol,
-    ...(options.port !== undefined && { port: parsePort(options.port) }),
-  };
+  return { from, to, protocol, ...(options.port !== undefined && { port: parsePort(options.port) }) };
+}
+
+export async function runExplain(io: Io, from: string, to: string, options: ExplainOptions): Promise<number> {
+  const question = questionOf(from, to, options);
+  const live = options.probe ? await import("../live-packets.ts") : undefined;
+  live?.checkProbe(options);
   const loaded = await loadWithOptions(io, { ...options, spokenOf: [from, to] });
   const told: Told = {
     question,
@@ -71,8 +75,17 @@ export async function runExplain(io: Io, from: string, to: string, options: Expl
     preview: previewAnswer(loaded.cluster, loaded.options, question),
     trace: tracer(loaded.cluster),
   };
-  if (options.output) io.out(structured(options.output, answerData(told, options.all === true)));
-  else for (const line of answerLines(told, options, paintFor(io))) io.out(line);
+  const [packets] = (await live?.askPackets(options.context, loaded.cluster, [question])) ?? [];
+  const agree = packets === undefined || packets.outcome === told.result.outcome;
+  if (options.output)
+    io.out(structured(options.output, answerData(told, options.all === true, packets && { packets, agree })));
+  else {
+    const paint = paintFor(io);
+    for (const line of answerLines(told, options, paint)) io.out(line);
+    if (live && packets) io.out(`  packets: ${live.outcomeWord(packets.outcome, paint)}  ${packets.because}`);
+    if (live && !agree) io.err(live.differWords(paint));
+  }
+  if (!agree) return FAILURES["judges-disagree"].exit;
   return told.result.outcome === "allow" ? 0 : 1;
 }
 
@@ -93,10 +106,15 @@ function tracer(cluster: Cluster): Told["trace"] {
   };
 }
 
-function answerData({ question, result, preview, trace }: Told, all: boolean): unknown {
+function answerData(
+  { question, result, preview, trace }: Told,
+  all: boolean,
+  packets: object | undefined,
+): unknown {
   return {
     question,
     outcome: result.outcome,
+    ...packets,
     ...(result.problem !== undefined && { because: result.problem }),
     ...(result.service && {
       service: {

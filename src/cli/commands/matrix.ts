@@ -3,6 +3,7 @@
 import type { Cluster } from "../../analysis/cluster.ts";
 import { allPairs, type PacketKind } from "../../analysis/connectivity.ts";
 import { type CellVerdict, type Matrix, matrixOf } from "../../analysis/matrix.ts";
+import { FAILURES } from "../../base/errors.ts";
 import { isFinished } from "../../policy/from-pod.ts";
 import { PROTOCOL } from "../../policy/model.ts";
 import { type InputOptions, loadCluster } from "../inputs.ts";
@@ -17,6 +18,8 @@ export interface MatrixOptions extends InputOptions {
   readonly protocol?: string;
   readonly pods?: boolean;
   readonly output?: "json" | "yaml" | "csv" | "md";
+  /** Ask the packets of the running cluster too. */
+  readonly probe?: boolean;
 }
 
 function packetKind(options: MatrixOptions, family: 4 | 6): PacketKind {
@@ -31,6 +34,8 @@ function packetKind(options: MatrixOptions, family: 4 | 6): PacketKind {
 
 export async function runMatrix(io: Io, options: MatrixOptions): Promise<number> {
   packetKind(options, 4);
+  const live = options.probe ? await import("../live-packets.ts") : undefined;
+  live?.checkProbe(options);
   const cluster = await loadCluster(io, options);
   const hasV4 = [...cluster.graph.endpoints.values()].some(({ endpoint }) =>
     endpoint.addresses.some(({ family }) => family === 4),
@@ -39,7 +44,30 @@ export async function runMatrix(io: Io, options: MatrixOptions): Promise<number>
   const matrix = matrixOf(allPairs(cluster.graph, kind), options.pods === true);
   for (const text of render(matrix, options, io)) io.out(text);
   if (options.output === undefined) tellLeftOut(io, cluster);
-  return 0;
+  return live ? await holdAgainst(live, io, cluster, matrix, options) : 0;
+}
+
+/** Tells what packets say: on standard error where standard output is a program's. */
+async function holdAgainst(
+  { probeMatrix }: typeof import("../live-packets.ts"),
+  io: Io,
+  cluster: Cluster,
+  matrix: Matrix,
+  options: MatrixOptions,
+): Promise<number> {
+  const protocol = parseProtocol(options.protocol);
+  const port = protocol === "ICMP" ? {} : { port: parsePort(options.port ?? "80") };
+  const { asked, differences } = await probeMatrix(options.context, cluster, matrix, { protocol, ...port });
+  const paint = paintFor(io);
+  const tell = (line: string): void => (options.output === undefined ? io.out(line) : io.err(line));
+  if (differences.length === 0) {
+    tell(paint.good(`packets say the same of all ${counted(asked, "pair")}`));
+    return 0;
+  }
+  tell(paint.bad(`packets say something else of ${differences.length} of ${counted(asked, "pair")}:`));
+  for (const { from, to, model, packets } of differences)
+    tell(`  ${from} → ${to}: the model says ${model}, packets say ${packets}`);
+  return FAILURES["judges-disagree"].exit;
 }
 
 /** Pods without an address of their own have no row. */

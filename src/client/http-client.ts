@@ -24,7 +24,8 @@ export interface Connection {
   /** `https://127.0.0.1:6443`, or any `http://` with `socketPath`. */
   readonly server: string;
   readonly socketPath?: string;
-  readonly token?: string;
+  /** A function is asked before each request: tokens in files are replaced while we run. */
+  readonly token?: string | (() => string);
   /** PEM of who signs the server's certificate; the system's, when left out. */
   readonly authority?: string;
   readonly insecure?: boolean;
@@ -257,7 +258,9 @@ export class HttpClient implements Client {
           headers: {
             accept: call.accept ?? "application/json",
             "user-agent": userAgent ?? "tortie",
-            ...(token !== undefined && { authorization: `Bearer ${token}` }),
+            ...(token !== undefined && {
+              authorization: `Bearer ${typeof token === "string" ? token : token()}`,
+            }),
             ...(body !== undefined && {
               "content-type": call.contentType ?? "application/json",
               "content-length": Buffer.byteLength(body),

@@ -11,8 +11,23 @@ export function inClusterConnection(userAgent: string): Connection {
   const isIpv6 = host.includes(":");
   return {
     server: `https://${isIpv6 ? `[${host}]` : host}:${port}`,
-    token: readFileSync(`${ACCOUNT}/token`, "utf8").trim(),
+    token: tokenFrom(`${ACCOUNT}/token`),
     authority: readFileSync(`${ACCOUNT}/ca.crt`, "utf8"),
     userAgent,
+  };
+}
+
+/** So often the file is looked at again: as client-go, well before the old token expires. */
+const FRESH_MS = 60_000;
+
+function tokenFrom(file: string): () => string {
+  let token = readFileSync(file, "utf8").trim();
+  let readAt = Date.now();
+  return () => {
+    if (Date.now() - readAt > FRESH_MS) {
+      token = readFileSync(file, "utf8").trim();
+      readAt = Date.now();
+    }
+    return token;
   };
 }

@@ -14,6 +14,8 @@ import type { Found, Zone } from "./zone.ts";
 const TTL_SECONDS = 30;
 const PLAIN_UDP = 512;
 const MOST_UDP = 4096;
+/** The length before a message has two octets (RFC 1035 §4.2.2). */
+const MOST_TCP = 65_535;
 const NXDOMAIN = 3;
 const SERVFAIL = 2;
 const REFUSED = 5;
@@ -21,7 +23,7 @@ const REFUSED = 5;
 type Answer = NonNullable<Packet["answers"]>[number];
 
 /**
- * @param limit - "udp": an answer that is too long is cut, and says so
+ * @param limit - over UDP and TCP there is room for so much; an answer that is too long is cut, and says so
  * @returns undefined for what is no question: nobody is answered who did not ask
  */
 export function answer(zone: Zone, message: Buffer, limit: "udp" | "tcp"): Buffer | undefined {
@@ -75,15 +77,24 @@ export function answer(zone: Zone, message: Buffer, limit: "udp" | "tcp"): Buffe
     } as unknown as Answer);
   }
   const bytes = encode(response);
-  const room = Math.min(MOST_UDP, Math.max(PLAIN_UDP, opt?.udpPayloadSize ?? PLAIN_UDP));
-  if (limit === "tcp" || bytes.length <= room) return bytes;
-  return encode({
-    ...response,
-    flags: (response.flags ?? 0) | TRUNCATED_RESPONSE,
-    answers: [],
-    authorities: [],
-    additionals: [],
-  });
+  const udp = Math.min(MOST_UDP, Math.max(PLAIN_UDP, opt?.udpPayloadSize ?? PLAIN_UDP));
+  return cut(response, bytes, limit === "tcp" ? MOST_TCP : udp);
+}
+
+/** As many answers as there is room for. Cost: the logarithm of their number, encodings. */
+function cut(response: Packet & { answers: Answer[] }, whole: Buffer, room: number): Buffer {
+  if (whole.length <= room) return whole;
+  const { answers } = response;
+  const flags = (response.flags ?? 0) | TRUNCATED_RESPONSE;
+  const only = (count: number): Buffer =>
+    encode({ ...response, flags, answers: answers.slice(0, count), authorities: [], additionals: [] });
+  let [fits, tooMany] = [0, answers.length];
+  while (tooMany - fits > 1) {
+    const middle = (fits + tooMany) >> 1;
+    if (only(middle).length <= room) fits = middle;
+    else tooMany = middle;
+  }
+  return only(fits);
 }
 
 function recordOf({ name, data }: Found): Answer {

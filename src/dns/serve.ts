@@ -41,11 +41,20 @@ export async function serveDns(client: Client, log: (line: string) => void): Pro
   log(`answering for ${zone.domain}`);
 }
 
+/** A message that cannot be answered in DNS's own words ends nothing but itself. */
+function answerOf(zone: Zone, message: Buffer, limit: "udp" | "tcp"): Buffer | undefined {
+  try {
+    return answer(zone, message, limit);
+  } catch {
+    return undefined;
+  }
+}
+
 function serveUdp(zone: Zone): Promise<void> {
   // One socket for both families.
   const socket = createSocket({ type: "udp6", ipv6Only: false });
   socket.on("message", (message, from) => {
-    const bytes = answer(zone, message, "udp");
+    const bytes = answerOf(zone, message, "udp");
     if (bytes) socket.send(bytes, from.port, from.address);
   });
   return new Promise((resolve, reject) => {
@@ -64,7 +73,7 @@ function serveTcp(zone: Zone): Promise<void> {
     socket.setTimeout(IDLE_MS, () => socket.destroy());
     socket.on("error", () => socket.destroy());
     readMessages(socket, (message) => {
-      const bytes = answer(zone, message, "tcp");
+      const bytes = answerOf(zone, message, "tcp");
       if (!bytes) {
         socket.destroy();
         return;

@@ -9,11 +9,14 @@ import type { Pod } from "../client/kinds.ts";
 import { timeText } from "../client/objects.ts";
 import type { ContainerExit, RunningContainer } from "./runtime/container.ts";
 
+/** A sidecar is among the init containers and runs as long as the pod does (`restartPolicy: Always`). */
+export type ContainerRole = "init" | "sidecar" | "main";
+
 /** One container of a pod, over its restarts. */
 export interface ContainerRecord {
   readonly name: string;
   readonly image: string;
-  readonly isInit: boolean;
+  readonly role: ContainerRole;
   running: RunningContainer | undefined;
   restarts: number;
   last: { readonly exit: ContainerExit; readonly container: RunningContainer } | undefined;
@@ -49,7 +52,7 @@ function stateOf(record: ContainerRecord): ApiState {
   if (record.running) return { running: { startedAt: timeText(record.running.startedAt) } };
   if (record.waiting) return { waiting: { ...record.waiting } };
   if (record.last) return terminated(record.last);
-  return { waiting: { reason: record.isInit ? "PodInitializing" : "ContainerCreating" } };
+  return { waiting: { reason: record.role === "init" ? "PodInitializing" : "ContainerCreating" } };
 }
 
 function statusOf(record: ContainerRecord): ContainerStatus {
@@ -59,27 +62,45 @@ function statusOf(record: ContainerRecord): ContainerStatus {
     name: record.name,
     state: stateOf(record),
     lastState: showsLast && record.last ? terminated(record.last) : {},
-    ready: record.isInit ? record.last?.exit.code === 0 : record.ready,
+    ready: record.role === "init" ? record.last?.exit.code === 0 : record.ready,
     restartCount: record.restarts,
     image: record.image,
     imageID: container?.imageId ?? "",
     ...(container && { containerID: `tortie://${container.id}` }),
-    ...(!record.isInit && { started: record.started }),
+    ...(record.role !== "init" && { started: record.started }),
   };
 }
 
+/** Whether what follows it may begin. */
+export function isInitialized(record: ContainerRecord): boolean {
+  if (record.role === "sidecar") return record.running !== undefined && record.started;
+  return hasEnded(record) && record.last?.exit.code === 0;
+}
+
 export function phaseOf(pod: Pod, records: readonly ContainerRecord[]): Phase {
-  const inits = records.filter(({ isInit }) => isInit);
-  const mains = records.filter(({ isInit }) => !isInit);
+  const inits = records.filter(({ role }) => role === "init");
+  const sidecars = records.filter(({ role }) => role === "sidecar");
   const policy = pod.spec.restartPolicy ?? "Always";
   const failedInit = inits.some((record) => hasEnded(record) && record.last?.exit.code !== 0);
   if (failedInit && policy === "Never") return "Failed";
   if (inits.some((record) => !hasEnded(record))) return "Pending";
-  if (mains.length > 0 && mains.every(hasEnded))
+  if (mainsEnded(records)) {
+    if (sidecars.some(({ running }) => running)) return "Running";
+    const mains = records.filter(({ role }) => role === "main");
     return mains.every((record) => record.last?.exit.code === 0) ? "Succeeded" : "Failed";
-  return mains.some((record) => record.running !== undefined || record.last !== undefined)
-    ? "Running"
-    : "Pending";
+  }
+  return mainsBegan(records) ? "Running" : "Pending";
+}
+
+/** Whether what the pod is for has ended for good. */
+export function mainsEnded(records: readonly ContainerRecord[]): boolean {
+  const mains = records.filter(({ role }) => role === "main");
+  return mains.length > 0 && mains.every(hasEnded);
+}
+
+/** Whether the pod is past its init containers. */
+export function mainsBegan(records: readonly ContainerRecord[]): boolean {
+  return records.some(({ role, running, last }) => role === "main" && (running || last));
 }
 
 export interface StatusFacts {
@@ -95,15 +116,15 @@ export interface StatusFacts {
 export function podStatus(facts: StatusFacts): PodStatus {
   const { pod, records, addresses, hostAddresses, isConnected } = facts;
   const phase = phaseOf(pod, records);
-  const mains = records.filter(({ isInit }) => !isInit);
-  const inits = records.filter(({ isInit }) => isInit);
+  const mains = records.filter(({ role }) => role === "main");
+  const inits = records.filter(({ role }) => role !== "main");
   const done = phase === "Succeeded" || phase === "Failed";
-  const unready = mains.filter(({ ready }) => !ready).map(({ name }) => name);
+  const unready = records.filter(({ role, ready }) => role !== "init" && !ready).map(({ name }) => name);
   const unreadyWords = done
     ? { reason: "PodCompleted" }
     : { reason: "ContainersNotReady", message: `containers with unready status: [${unready.join(" ")}]` };
   const allReady = unready.length === 0 && mains.length > 0;
-  const initialized = inits.every((record) => hasEnded(record) && record.last?.exit.code === 0);
+  const uninitialized = mainsBegan(records) ? [] : inits.filter((record) => !isInitialized(record));
   const gates = (pod.spec.readinessGates ?? []).filter(
     ({ conditionType }) =>
       !pod.status?.conditions?.some(({ type, status }) => type === conditionType && status === "True"),
@@ -132,12 +153,9 @@ export function podStatus(facts: StatusFacts): PodStatus {
     phase,
     conditions: [
       condition("PodReadyToStartContainers", isConnected && !done),
-      condition("Initialized", initialized, {
+      condition("Initialized", uninitialized.length === 0, {
         reason: "ContainersNotInitialized",
-        message: `containers with incomplete status: [${inits
-          .filter((one) => !hasEnded(one))
-          .map(({ name }) => name)
-          .join(" ")}]`,
+        message: `containers with incomplete status: [${uninitialized.map(({ name }) => name).join(" ")}]`,
       }),
       condition(
         "Ready",

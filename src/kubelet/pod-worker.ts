@@ -17,7 +17,16 @@ import { environmentOf, expand, type PodFacts } from "./environment.ts";
 import { type DnsSettings, hostsFile, resolvConf } from "./etc-files.ts";
 import type { ContainerView } from "./pod-host.ts";
 import type { ConnectedPod, PodNetwork } from "./pod-network.ts";
-import { type ContainerRecord, hasEnded, phaseOf, podStatus } from "./pod-status.ts";
+import {
+  type ContainerRecord,
+  type ContainerRole,
+  hasEnded,
+  isInitialized,
+  mainsBegan,
+  mainsEnded,
+  phaseOf,
+  podStatus,
+} from "./pod-status.ts";
 import { type ProbeKind, Probes } from "./probes.ts";
 import {
   ContainerError,
@@ -26,7 +35,8 @@ import {
   type RunningContainer,
   type Runtime,
 } from "./runtime/runtime.ts";
-import { makeToken, makeVolumes, mountsOf } from "./volumes.ts";
+import { TokenFiles } from "./token-files.ts";
+import { type MadeVolume, makeToken, makeVolumes, mountsOf } from "./volumes.ts";
 
 export interface PodWorkerOptions {
   readonly node: string;
@@ -58,16 +68,19 @@ export class PodWorker {
   readonly #records = new Map<string, ContainerRecord>();
   readonly #specs = new Map<string, Container>();
   readonly #probes = new Map<string, Probes>();
+  readonly #tokens: TokenFiles;
   #connected: ConnectedPod | undefined;
   #sandbox: PodSandbox | undefined;
-  #folders: ReadonlyMap<string, string> | undefined;
+  #volumes: ReadonlyMap<string, MadeVolume> | undefined;
   #token: Mount | undefined;
   #startTime: string | undefined;
   #toldStatus = "";
   #stopping: Promise<void> | undefined;
+  #sidecarsEnd: Promise<void> | undefined;
 
   constructor(options: PodWorkerOptions) {
     this.#options = options;
+    this.#tokens = new TokenFiles(options.client);
   }
 
   get sandbox(): PodSandbox | undefined {
@@ -112,8 +125,12 @@ export class PodWorker {
       return false;
     }
     this.#startTime ??= pod.status?.startTime ?? timeText(new Date());
-    for (const [container, isInit] of allContainers(pod)) this.#recordOf(container, isInit);
+    for (const container of allContainers(pod)) this.#recordOf(pod, container);
     if (await this.#connect(pod)) await this.#startContainers(pod);
+    // Nobody needs the sidecars any more.
+    if (mainsEnded([...this.#records.values()])) this.#sidecarsEnd ??= this.#stopSidecars(graceOf(pod));
+    const renewal = await this.#tokens.renew(pod);
+    if (renewal !== undefined) this.#options.wake(renewal);
     await this.#tell(pod);
     const now = phaseOf(pod, [...this.#records.values()]);
     if (now === "Succeeded" || now === "Failed") this.#disconnect();
@@ -127,14 +144,14 @@ export class PodWorker {
     await rm(this.#options.directory, { recursive: true, force: true });
   }
 
-  #recordOf(container: Container, isInit: boolean): ContainerRecord {
+  #recordOf(pod: Pod, container: Container): ContainerRecord {
     this.#specs.set(container.name, container);
     const known = this.#records.get(container.name);
     if (known) return known;
     const record: ContainerRecord = {
       name: container.name,
       image: container.image ?? "",
-      isInit,
+      role: roleOf(pod, container),
       running: undefined,
       restarts: 0,
       last: undefined,
@@ -191,16 +208,25 @@ export class PodWorker {
   // ── containers ────────────────────────────────────────────────────────────────────────────────────────────────
 
   async #startContainers(pod: Pod): Promise<void> {
+    const records = (): ContainerRecord[] => [...this.#records.values()];
+    if (mainsEnded(records())) return;
     for (const container of pod.spec.initContainers ?? []) {
-      const record = this.#recordOf(container, true);
-      if (record.last?.exit.code === 0 && hasEnded(record)) continue;
+      const record = this.#recordOf(pod, container);
+      if (record.role === "init" && isInitialized(record)) continue;
       await this.#ensureRunning(pod, container, record);
-      // A sidecar is waited for no longer than it takes to start.
-      if (container.restartPolicy === "Always" && record.running) continue;
-      return;
+      // One that fails later is started again, and what followed it goes on.
+      if (!isInitialized(record) && !mainsBegan(records())) return;
     }
     for (const container of pod.spec.containers)
-      await this.#ensureRunning(pod, container, this.#recordOf(container, false));
+      await this.#ensureRunning(pod, container, this.#recordOf(pod, container));
+  }
+
+  /** One after the other, the last first, as a pod's end has it. */
+  async #stopSidecars(graceSeconds: number): Promise<void> {
+    const deadline = Date.now() + graceSeconds * 1000;
+    const sidecars = [...this.#records.values()].filter(({ role }) => role === "sidecar").reverse();
+    for (const { running } of sidecars)
+      if (running) await this.#options.runtime.stop(running, Math.max(0, deadline - Date.now()));
   }
 
   async #ensureRunning(pod: Pod, container: Container, record: ContainerRecord): Promise<void> {
@@ -221,12 +247,14 @@ export class PodWorker {
     const { runtime, client, events, services, authority, hostAddresses } = this.#options;
     const sandbox = this.#sandbox;
     if (!sandbox) return;
-    const fieldPath = `spec.${record.isInit ? "initContainers" : "containers"}{${container.name}}`;
+    const fieldPath = `spec.${record.role === "main" ? "containers" : "initContainers"}{${container.name}}`;
     const facts: PodFacts = { pod, addresses: sandbox.addresses, hostAddresses };
-    const sources = { client, facts, authority };
-    this.#folders ??= await makeVolumes(path.join(sandbox.directory, "volumes"), sources);
-    const plain = container.command === undefined && container.args === undefined && isPoint(pod);
-    if (!plain) this.#token ??= await makeToken(sandbox.directory, sources);
+    const sources = { client, facts, tokens: this.#tokens, authority };
+    this.#volumes ??= await makeVolumes(path.join(sandbox.directory, "volumes"), sources);
+    // What only answers on ports reads no token, and a thousand of them are not asked for before somebody looks inside.
+    const mayBePoint = container.command === undefined && container.args === undefined;
+    const hasOwnAccount = (pod.spec.serviceAccountName ?? "default") !== "default";
+    if (!mayBePoint || hasOwnAccount) this.#token ??= await makeToken(sandbox.directory, sources);
     const restart = record.last ? record.restarts + 1 : record.restarts;
     const logPath = this.#logPath(container.name, restart);
     await mkdir(path.dirname(logPath), { recursive: true });
@@ -247,7 +275,13 @@ export class PodWorker {
       tty: container.tty === true,
       stdin: container.stdin === true,
       stdinOnce: container.stdinOnce === true,
-      mounts: [...mountsOf(container, this.#folders), ...(this.#token ? [this.#token] : [])],
+      mounts: [...mountsOf(container, this.#volumes, values), ...(this.#token ? [this.#token] : [])],
+      lateMounts: async () => {
+        if (this.#token) return [];
+        this.#token = await makeToken(sandbox.directory, sources);
+        this.#options.wake(0);
+        return this.#token ? [this.#token] : [];
+      },
       ports: (container.ports ?? []).map(
         ({ containerPort, protocol }) => ({ port: containerPort, protocol: protocol ?? "TCP" }) as never,
       ),
@@ -276,8 +310,10 @@ export class PodWorker {
       record.ready = false;
       record.started = false;
       record.last = { exit, container: running };
-      if (restarts(pod, container, record.isInit, exit.code) && !this.#stopping)
-        this.#backOff(pod, record, running);
+      const isOver =
+        this.#stopping !== undefined ||
+        (record.role === "sidecar" && mainsEnded([...this.#records.values()]));
+      if (restarts(pod, record, exit.code) && !isOver) this.#backOff(pod, record, running);
       this.#options.wake(0);
     });
   }
@@ -340,7 +376,7 @@ export class PodWorker {
       container,
       exit: { code: error.exitCode, reason: "Error", finishedAt: now, message: error.message },
     };
-    if (pod.spec.restartPolicy === "Never") record.waiting = undefined;
+    if (!restarts(pod, record, error.exitCode)) record.waiting = undefined;
     else {
       this.#backOff(pod, record, container);
       if (record.waiting?.reason === "ContainerCreating")
@@ -357,10 +393,11 @@ export class PodWorker {
     const probes = new Probes(container, {
       address: sandbox.addresses[0] ?? "",
       connect: (port) => runtime.connect(sandbox, port),
-      exec: async (command) => (await runtime.exec(running, command, { tty: false })).code,
-      result: (kind, healthy, message) => {
+      exec: async (command, signal) => (await runtime.exec(running, command, { tty: false, signal })).code,
+      failed: (kind, message) =>
+        events.warning(pod, "Unhealthy", `${PROBE_NAMES[kind]} probe failed: ${message}`),
+      result: (kind, healthy) => {
         if (record.running !== running) return;
-        if (message !== "") events.warning(pod, "Unhealthy", `${PROBE_NAMES[kind]} probe failed: ${message}`);
         this.#probed(pod, record, { kind, healthy, container, running });
         wake(0);
       },
@@ -399,7 +436,7 @@ export class PodWorker {
   // ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   async #terminate(pod: Pod): Promise<void> {
-    for (const [container] of allContainers(pod)) {
+    for (const container of allContainers(pod)) {
       if (this.#records.get(container.name)?.running)
         this.#options.events.normal(pod, "Killing", `Stopping container ${container.name}`);
     }
@@ -411,8 +448,10 @@ export class PodWorker {
   #stopAll(graceSeconds: number): Promise<void> {
     const { runtime } = this.#options;
     const work = async (): Promise<void> => {
-      const running = [...this.#records.values()].flatMap((record) => record.running ?? []);
-      await Promise.all(running.map((container) => runtime.stop(container, graceSeconds * 1000)));
+      const deadline = Date.now() + graceSeconds * 1000;
+      const others = [...this.#records.values()].filter(({ role }) => role !== "sidecar");
+      await Promise.all(others.map(({ running }) => running && runtime.stop(running, graceSeconds * 1000)));
+      await this.#stopSidecars(Math.max(0, deadline - Date.now()) / 1000);
     };
     this.#stopping ??= work();
     return this.#stopping;
@@ -471,25 +510,24 @@ const PROBE_NAMES: Readonly<Record<ProbeKind, string>> = {
   readiness: "Readiness",
 };
 
-function* allContainers(pod: Pod): Iterable<[Container, boolean]> {
-  for (const container of pod.spec.initContainers ?? []) yield [container, true];
-  for (const container of pod.spec.containers) yield [container, false];
+function allContainers({ spec }: Pod): Container[] {
+  return [...(spec.initContainers ?? []), ...spec.containers];
+}
+
+function roleOf({ spec }: Pod, container: Container): ContainerRole {
+  if (!spec.initContainers?.includes(container)) return "main";
+  return container.restartPolicy === "Always" ? "sidecar" : "init";
 }
 
 function graceOf(pod: Pod): number {
   return pod.spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
 }
 
-/** A pod that does nothing but answer asks for no token of its own before somebody executes a command in it. */
-function isPoint(pod: Pod): boolean {
-  return (pod.spec.serviceAccountName ?? "default") === "default";
-}
-
-function restarts(pod: Pod, container: Container, isInit: boolean, code: number): boolean {
-  if (container.restartPolicy === "Always") return true;
+function restarts(pod: Pod, { role }: ContainerRecord, code: number): boolean {
+  if (role === "sidecar") return true;
   const policy = pod.spec.restartPolicy ?? "Always";
   if (policy === "Never") return false;
-  return policy === "OnFailure" || isInit ? code !== 0 : true;
+  return policy === "OnFailure" || role === "init" ? code !== 0 : true;
 }
 
 function humanDelay(milliseconds: number): string {

@@ -1,7 +1,7 @@
 /** @module Startup, liveness and readiness probes of one running container. */
 import { request } from "node:http";
-import { request as secureRequest } from "node:https";
 import type { Duplex } from "node:stream";
+import { connect as secureConnect } from "node:tls";
 import type { Container, Probe } from "kubernetes-types/core/v1.js";
 
 export type ProbeKind = "startup" | "liveness" | "readiness";
@@ -9,11 +9,13 @@ export type ProbeKind = "startup" | "liveness" | "readiness";
 export interface ProbeHands {
   /** A connection into the pod. */
   readonly connect: (port: number) => Promise<Duplex>;
-  /** @returns the exit code */
-  readonly exec: (command: readonly string[], timeoutMs: number) => Promise<number>;
+  /** Runs a command, which ends when the signal comes. @returns the exit code */
+  readonly exec: (command: readonly string[], signal: AbortSignal) => Promise<number>;
   readonly address: string;
-  /** Told when the answer changes over its threshold. */
-  readonly result: (kind: ProbeKind, healthy: boolean, message: string) => void;
+  /** Told of each probe that fails. */
+  readonly failed: (kind: ProbeKind, message: string) => void;
+  /** Told when as many probes as the threshold says, one after the other, changed the answer. */
+  readonly result: (kind: ProbeKind, healthy: boolean) => void;
 }
 
 const DEFAULTS = { period: 10, timeout: 1, success: 1, failure: 3 };
@@ -55,15 +57,15 @@ export class Probes {
       const threshold = healthy
         ? (probe.successThreshold ?? DEFAULTS.success)
         : (probe.failureThreshold ?? DEFAULTS.failure);
-      // What was told once is not told again, but for liveness: each failure beyond the threshold counts.
+      if (!healthy) this.#hands.failed(kind, message);
       if (streak >= threshold && told !== healthy) {
         told = healthy;
-        this.#hands.result(kind, healthy, message);
+        this.#hands.result(kind, healthy);
         if (kind === "startup" && healthy) {
           this.#startOthers();
           return;
         }
-      } else if (!healthy) this.#hands.result(kind, told ?? kind !== "readiness", message);
+      }
       this.#after(periodMs, once);
     };
     this.#after((probe.initialDelaySeconds ?? 0) * 1000, once);
@@ -82,7 +84,10 @@ export class Probes {
     const timeoutMs = (probe.timeoutSeconds ?? DEFAULTS.timeout) * 1000;
     try {
       if (probe.exec) {
-        const code = await this.#hands.exec(probe.exec.command ?? [], timeoutMs);
+        const signal = AbortSignal.timeout(timeoutMs);
+        const code = await this.#hands.exec(probe.exec.command ?? [], signal);
+        if (signal.aborted)
+          return { healthy: false, message: `command timed out after ${timeoutMs / 1000}s` };
         return { healthy: code === 0, message: code === 0 ? "" : `command exited with ${code}` };
       }
       if (probe.httpGet) return await this.#http(probe.httpGet, timeoutMs);
@@ -108,14 +113,14 @@ export class Probes {
     const isTls = get.scheme === "HTTPS";
     const url = `${isTls ? "https" : "http"}://${this.#hands.address}:${port}${path}`;
     const words = `Get ${JSON.stringify(url)}: context deadline exceeded (Client.Timeout exceeded while awaiting headers)`;
-    const connection = await within(this.#hands.connect(port), timeoutMs, words);
+    const plain = await within(this.#hands.connect(port), timeoutMs, words);
+    // As the kubelet: whoever signed the certificate, and whatever name it has.
+    const connection = isTls ? secureConnect({ socket: plain, rejectUnauthorized: false }) : plain;
     const answer = new Promise<number>((resolve, reject) => {
-      const send = isTls ? secureRequest : request;
-      const asked = send(
+      const asked = request(
         {
           createConnection: () => connection as never,
           path,
-          rejectUnauthorized: false,
           headers: {
             host: `${this.#hands.address}:${port}`,
             "user-agent": "kube-probe/1.34",
@@ -137,6 +142,7 @@ export class Probes {
       return { healthy, message: healthy ? "" : `HTTP probe failed with statuscode: ${code}` };
     } finally {
       connection.destroy();
+      plain.destroy();
     }
   }
 

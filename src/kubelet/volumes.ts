@@ -3,53 +3,69 @@ import { chmod, mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { Container, KeyToPath, Volume } from "kubernetes-types/core/v1.js";
 import type { Client } from "../client/client.ts";
-import { SERVICE_ACCOUNTS } from "../client/kinds.ts";
-import type { KubeObject } from "../client/objects.ts";
 import { ConfigError } from "./config-error.ts";
-import { dataOf, type PodFacts, podField } from "./environment.ts";
+import { dataOf, expand, type PodFacts, podField } from "./environment.ts";
 import type { Mount } from "./runtime/container.ts";
+import type { TokenFiles } from "./token-files.ts";
+
+export interface MadeVolume {
+  readonly folder: string;
+  /** What we write into ourselves, again and again, is nobody else's to write to. */
+  readonly readOnly: boolean;
+}
 
 export interface VolumeSources {
   readonly client: Client;
   readonly facts: PodFacts;
+  readonly tokens: TokenFiles;
   /** Who signs the API's certificate: `ca.crt` beside every token. */
   readonly authority: string;
 }
 
 const TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount";
-const TOKEN_SECONDS = 3607;
 
 /** Files by their path in the volume. */
 type Files = Map<string, Buffer>;
 
 /**
  * Makes the folders of all volumes below `directory`.
- * @returns the folder of each, by the volume's name
+ * @returns them by the volume's name
  * @throws ConfigError when something it refers to is not there, or the kind of volume is not known
  */
 export async function makeVolumes(
   directory: string,
   sources: VolumeSources,
-): Promise<ReadonlyMap<string, string>> {
-  const folders = new Map<string, string>();
+): Promise<ReadonlyMap<string, MadeVolume>> {
+  const made = new Map<string, MadeVolume>();
   for (const volume of sources.facts.pod.spec.volumes ?? []) {
     const folder = path.join(directory, volume.name);
     await mkdir(folder, { recursive: true });
     const files = await filesOf(volume, sources);
     if (files) await writeFiles(folder, files);
     else if (volume.emptyDir) await chmod(folder, 0o777);
-    folders.set(volume.name, folder);
+    for (const { serviceAccountToken: wish } of volume.projected?.sources ?? []) {
+      if (!wish) continue;
+      const { expirationSeconds: seconds, audience } = wish;
+      await sources.tokens.write(fileIn(folder, wish.path), sources.facts.pod, { seconds, audience });
+    }
+    made.set(volume.name, { folder, readOnly: volume.emptyDir === undefined });
   }
-  return folders;
+  return made;
 }
 
 async function writeFiles(folder: string, files: Files): Promise<void> {
   for (const [name, content] of files) {
-    const file = path.join(folder, name);
-    if (!file.startsWith(`${folder}/`)) throw new ConfigError(`the path ${name} leaves its volume`);
+    const file = fileIn(folder, name);
     await mkdir(path.dirname(file), { recursive: true });
     await writeFile(file, content);
   }
+}
+
+/** @throws ConfigError */
+function fileIn(folder: string, name: string): string {
+  const file = path.join(folder, name);
+  if (!file.startsWith(`${folder}/`)) throw new ConfigError(`the path ${name} leaves its volume`);
+  return file;
 }
 
 /** @returns undefined for a folder that is the pod's own to fill */
@@ -66,7 +82,7 @@ async function filesOf(volume: Volume, sources: VolumeSources): Promise<Files | 
   if (volume.downwardAPI) return downward(volume.downwardAPI.items ?? [], sources);
   if (volume.projected) {
     const all: Files = new Map();
-    for (const { configMap, secret, downwardAPI, serviceAccountToken } of volume.projected.sources ?? []) {
+    for (const { configMap, secret, downwardAPI } of volume.projected.sources ?? []) {
       const part = configMap
         ? chosen(
             await dataOf(sources, "ConfigMap", configMap.name ?? "", configMap.optional === true),
@@ -81,14 +97,7 @@ async function filesOf(volume: Volume, sources: VolumeSources): Promise<Files | 
             )
           : downwardAPI
             ? downward(downwardAPI.items ?? [], sources)
-            : serviceAccountToken
-              ? new Map([
-                  [
-                    serviceAccountToken.path,
-                    Buffer.from(await requestToken(sources, serviceAccountToken.expirationSeconds)),
-                  ],
-                ])
-              : new Map<string, Buffer>();
+            : new Map<string, Buffer>();
       for (const [name, content] of part) all.set(name, content);
     }
     return all;
@@ -126,43 +135,49 @@ function downward(
   );
 }
 
-async function requestToken({ client, facts }: VolumeSources, seconds = TOKEN_SECONDS): Promise<string> {
-  const { metadata, spec } = facts.pod;
-  const name = spec.serviceAccountName ?? "default";
-  const request = {
-    apiVersion: "authentication.k8s.io/v1",
-    kind: "TokenRequest",
-    metadata: { name, namespace: metadata.namespace },
-    spec: {
-      expirationSeconds: Math.max(600, seconds),
-      boundObjectRef: { kind: "Pod", apiVersion: "v1", name: metadata.name, uid: metadata.uid },
-    },
-  };
-  const answer = await client.create(SERVICE_ACCOUNTS as never, request as unknown as KubeObject, "token");
-  return (answer as unknown as { status: { token: string } }).status.token;
-}
-
 /** The account's token where pods look for it, unless the pod says that it wants none. */
 export async function makeToken(directory: string, sources: VolumeSources): Promise<Mount | undefined> {
   const { pod } = sources.facts;
   if (pod.spec.automountServiceAccountToken === false) return undefined;
   const folder = path.join(directory, "serviceaccount");
   await mkdir(folder, { recursive: true });
-  await writeFile(path.join(folder, "token"), await requestToken(sources));
+  await sources.tokens.write(path.join(folder, "token"), pod);
   await writeFile(path.join(folder, "ca.crt"), sources.authority);
   await writeFile(path.join(folder, "namespace"), pod.metadata.namespace ?? "");
   return { source: folder, target: TOKEN_PATH, readOnly: true };
 }
 
-/** @throws ConfigError when a mount names a volume that is not there */
-export function mountsOf(container: Container, folders: ReadonlyMap<string, string>): Mount[] {
-  return (container.volumeMounts ?? []).map(({ name, mountPath, readOnly, subPath }) => {
-    const folder = folders.get(name);
-    if (folder === undefined)
+/**
+ * @param values - the container's environment, for `subPathExpr`
+ * @throws ConfigError when a mount names a volume that is not there, or its path in it is none
+ */
+export function mountsOf(
+  container: Container,
+  volumes: ReadonlyMap<string, MadeVolume>,
+  values: ReadonlyMap<string, string>,
+): Mount[] {
+  return (container.volumeMounts ?? []).map(({ name, mountPath, readOnly, subPath, subPathExpr }) => {
+    const volume = volumes.get(name);
+    if (volume === undefined)
       throw new ConfigError(`volumeMount ${JSON.stringify(name)} is not a volume of the pod`);
-    const source = subPath ? path.join(folder, subPath) : folder;
-    if (source !== folder && !source.startsWith(`${folder}/`))
-      throw new ConfigError(`subPath ${subPath} leaves its volume`);
-    return { source, target: mountPath, readOnly: readOnly === true };
+    const part = subPathExpr ? expandAll(subPathExpr, values) : subPath;
+    if (part && (path.isAbsolute(part) || part.split("/").includes("..")))
+      throw new ConfigError(`subPath ${JSON.stringify(part)} must be a relative path without '..'`);
+    return {
+      source: volume.folder,
+      ...(part && { subPath: part }),
+      target: mountPath,
+      readOnly: readOnly === true || volume.readOnly,
+    };
   });
+}
+
+/** A variable that there is not makes a path of no meaning. @throws ConfigError */
+function expandAll(text: string, values: ReadonlyMap<string, string>): string {
+  const missing = [...text.matchAll(/\$\$|\$\(([^)]*)\)/g)].flatMap(([, name]) =>
+    name === undefined || values.has(name) ? [] : [name],
+  );
+  if (missing.length > 0)
+    throw new ConfigError(`missing value for ${JSON.stringify(missing.join(", "))} in subPathExpr`);
+  return expand(text, values);
 }

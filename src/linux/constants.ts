@@ -36,6 +36,11 @@ export const AT_RECURSIVE = 0x8000;
 export const MOUNT_ATTR_RDONLY = 1;
 /** The same number on every architecture, as for all system calls since 2019. */
 export const SYS_MOUNT_SETATTR = 442;
+export const SYS_OPENAT2 = 437;
+
+// linux/openat2.h
+export const RESOLVE_NO_MAGICLINKS = 0x02;
+export const RESOLVE_IN_ROOT = 0x10;
 
 // asm-generic/ioctls.h
 export const TIOCSWINSZ = 0x5414;
@@ -94,6 +99,7 @@ export const F_SETFL = 4;
 export const FD_CLOEXEC = 1;
 export const O_NONBLOCK = 0o4000;
 export const O_CLOEXEC = 0o2000000;
+export const O_PATH = 0o10000000;
 
 // asm-generic/resource.h
 export const RLIMIT_NOFILE = 7;

@@ -68,6 +68,8 @@ export interface Libc {
     attributes: Uint8Array,
     size: number,
   ): number;
+  /** No C library has a name for it: the first argument is the system call's number. */
+  openat2(number: number, folder: number, path: string, how: Uint8Array, size: number): number;
 }
 
 const SIGNATURES: Readonly<Record<keyof Libc, string>> = {
@@ -107,6 +109,7 @@ const SIGNATURES: Readonly<Record<keyof Libc, string>> = {
   sethostname: "int sethostname(const char *name, long length)",
   syscall:
     "long syscall(long number, long fd, const char *path, long flags, const uint8_t *attributes, long size)",
+  openat2: "long syscall(long number, long folder, const char *path, const uint8_t *how, long size)",
 };
 
 let loaded: { readonly koffi: Koffi; readonly libc: Libc } | undefined;

@@ -127,12 +127,20 @@ export const established: NftRule = rule(
 
 /**
  * The base chains. Egress and ingress are two chains at one hook, one after the other, because a packet between two
- * pods of one node must pass both. Established connections are accepted before anything else: policy is about opening
- * a connection. Interfaces named like pods that no map knows are dropped; other interfaces are none of ours.
+ * pods of one node must pass both. First of all a pod must be who it says: another's connections, and what a pod sends
+ * to itself, are known by addresses alone. Established connections are accepted before any policy, which is about
+ * opening a connection. Interfaces named like pods that no map knows are dropped; other interfaces are none of ours.
  */
 export function baseChains(families: readonly Family[], podPrefix: string): NftChain[] {
+  // Who sends itself something is on this node, so its own interface is where that comes from.
   const self = families.map((family) =>
     rule(
+      {
+        kind: "lookup",
+        fields: ["in-interface", addressField("source", family)],
+        set: sourceSet(family),
+        present: true,
+      },
       {
         kind: "lookup",
         fields: [addressField("source", family), addressField("destination", family)],
@@ -168,7 +176,6 @@ export function baseChains(families: readonly Family[], podPrefix: string): NftC
     comment: "an interface that no pod is known by",
   });
   const egress: NftRule[] = [
-    ...spoofed,
     rule({ kind: "verdict-map", fields: ["in-interface"], map: BASE.egressMap }),
     unknown("in-interface"),
   ];
@@ -178,13 +185,13 @@ export function baseChains(families: readonly Family[], podPrefix: string): NftC
     rules,
   });
   return [
-    filter(BASE.forwardEgress, "forward", 0, [established, ...self, ...egress]),
+    filter(BASE.forwardEgress, "forward", 0, [...spoofed, established, ...self, ...egress]),
     filter(BASE.forwardIngress, "forward", 1, [
       established,
       ...self,
       rule({ kind: "verdict-map", fields: ["out-interface"], map: BASE.ingressMap }),
       unknown("out-interface"),
     ]),
-    filter(BASE.input, "input", 0, [established, NEIGHBOUR_DISCOVERY_RULE, ...egress]),
+    filter(BASE.input, "input", 0, [NEIGHBOUR_DISCOVERY_RULE, ...spoofed, established, ...egress]),
   ];
 }

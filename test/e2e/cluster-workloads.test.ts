@@ -100,6 +100,30 @@ spec:
     livenessProbe: {exec: {command: [sh, -c, "! test -f /tmp/dead"]}, periodSeconds: 1, failureThreshold: 1}
 `;
 
+const SIDECAR = `
+apiVersion: batch/v1
+kind: Job
+metadata: {name: helped}
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      terminationGracePeriodSeconds: 2
+      initContainers:
+      - {name: helper, image: busybox, restartPolicy: Always, command: [sh, -c, "trap 'exit 0' TERM; touch /shared/up; while :; do sleep 0.1; done"], startupProbe: {exec: {command: [test, -f, /shared/up]}, periodSeconds: 1}, volumeMounts: [{name: shared, mountPath: /shared}]}
+      containers:
+      - {name: work, image: busybox, command: [sh, -c, "test -f /shared/up && until test -f /shared/go; do sleep 0.1; done"], volumeMounts: [{name: shared, mountPath: /shared}]}
+      volumes: [{name: shared, emptyDir: {}}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: never-up}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+  - {name: c, image: busybox, command: [sleep, "100000"], startupProbe: {exec: {command: ["false"]}, periodSeconds: 1, failureThreshold: 100}}
+`;
+
 describe.runIf(clustersRun())("workloads", { timeout: 60_000 }, () => {
   const cluster = new TestCluster();
   beforeAll(async () => {
@@ -124,6 +148,28 @@ describe.runIf(clustersRun())("workloads", { timeout: 60_000 }, () => {
     await cluster.ask("rollout", "status", "statefulset/db", "--timeout=30s");
     const second = await until("it is there again", async () => (await addressOf()) || undefined);
     await until("DNS follows", async () => (await asked()).includes(`Address: ${second}\n`));
+  });
+
+  test("a sidecar starts first, counts as a container, and ends when the work is done", async () => {
+    await cluster.apply(SIDECAR);
+    const pod = async (): Promise<string> => cluster.ask("get", "pods", "-l", "job-name=helped");
+    await until("both run", async () => /2\/2\s+Running/.test(await pod()));
+    const name = await cluster.ask(
+      ...["get", "pods", "-l", "job-name=helped", "-o", "jsonpath={.items[0].metadata.name}"],
+    );
+    await cluster.ask("exec", name, "-c", "work", "--", "touch", "/shared/go");
+    await cluster.ask("wait", "--for=condition=Complete", "job/helped", "--timeout=20s");
+    expect(await pod()).toMatch(/0\/2\s+Completed/);
+    // Meanwhile the other one has failed its startup probe, more than once and not often enough.
+    expect(await cluster.ask("get", "pod", "never-up")).toMatch(/0\/1\s+Running\s+0\s/);
+    expect(await cluster.ask("describe", "pod", "never-up")).toContain("Startup probe failed");
+  });
+
+  test("what only answers on ports has a token once somebody looks inside", async () => {
+    await cluster.ask("run", "point", "--image=nginx");
+    await cluster.ask("wait", "--for=condition=Ready", "pod/point", "--timeout=20s");
+    const token = await cluster.shell("point", "cat /var/run/secrets/kubernetes.io/serviceaccount/token");
+    expect(token.stdout).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+$/);
   });
 
   test("a DaemonSet has a pod on each node, a Job ends, a CronJob makes Jobs", async () => {

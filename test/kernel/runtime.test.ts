@@ -3,7 +3,7 @@
  * it in private namespaces: `unshare --user --map-root-user --net npx vitest run --project kernel test/kernel/runtime.test.ts`
  */
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { PassThrough } from "node:stream";
@@ -310,6 +310,44 @@ describe.skipIf(!runtime)("containers", () => {
     const one = config(client, { mounts, command: ["sh", "-c", script] });
     await (await rt.start(client, one)).exit;
     expect(log(one)).toEqual(["stdout F from a volume", "stdout F from a volume", "stdout F read-only"]);
+  });
+
+  test("a link that a container made leads nowhere out of its volume", async () => {
+    const source = path.join(directory, "shared");
+    mkdirSync(source);
+    symlinkSync("/", path.join(source, "out"));
+    const mounts = [{ source, subPath: "out/etc/ssl", target: "/data", readOnly: false }];
+    const one = config(client, { mounts, command: ["sh", "-c", "ls -A /data; echo mine > /data/x"] });
+    await (await rt.start(client, one)).exit;
+    expect(log(one)).toEqual([]);
+    expect(readFileSync(path.join(source, "etc/ssl/x"), "utf8")).toBe("mine\n");
+    // Nor for who reads it without a process of its own.
+    symlinkSync("/etc/passwd", path.join(source, "passwd"));
+    const pages = [{ source, target: "/usr/share/nginx/html", readOnly: true }];
+    const pagesConfig = config(client, { image: "nginx", mounts: pages });
+    const web = await rt.start(client, pagesConfig);
+    expect((await sh("wget -qO- http://127.0.0.1/passwd 2>&1")).stdout).toContain("404");
+    expect((await sh("wget -qO- http://127.0.0.1/etc/ssl/x")).stdout).toBe("mine\n");
+    await rt.stop(web, 0);
+  });
+
+  test("what is the machine's is not a container's to change", async () => {
+    const { stdout } = await sh(
+      "(echo x > /proc/sys/kernel/core_pattern) 2>&1; mknod /tmp/disk b 8 0 2>&1; chmod 777 /dev/null /opt/tortie/node 2>&1; cat /proc/sys/kernel/ostype",
+    );
+    expect(stdout.match(/Read-only file system/g)).toHaveLength(3);
+    expect(stdout).toMatch(/Operation not permitted\n/);
+    expect(stdout).toMatch(/Linux\n$/);
+  });
+
+  test("a command that is not wanted any more is killed", async () => {
+    const began = performance.now();
+    const { code, signal } = await rt.exec(shell, ["sleep", "1000"], {
+      tty: false,
+      signal: AbortSignal.timeout(50),
+    });
+    expect({ code, signal }).toEqual({ code: 137, signal: "SIGKILL" });
+    expect(performance.now() - began).toBeLessThan(10_000);
   });
 
   test("ping prints what tutorials show", async () => {

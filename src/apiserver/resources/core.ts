@@ -17,6 +17,31 @@ const POD_FIELDS = {
   "status.nominatedNodeName": field("status.nominatedNodeName"),
 };
 
+/** Names of init containers that run as long as the pod does. */
+function sidecarsOf(object: Draft): ReadonlySet<string | undefined> {
+  const inits = arrayAt(object, "spec", "initContainers");
+  return new Set(
+    inits.filter((one) => stringAt(one, "restartPolicy") === "Always").map((one) => stringAt(one, "name")),
+  );
+}
+
+function isInitialized(object: Draft): boolean {
+  return statuses(object, "conditions").some(
+    (one) => stringAt(one, "type") === "Initialized" && stringAt(one, "status") === "True",
+  );
+}
+
+/** Containers that are ready, of those that are to run as long as the pod does. */
+function readyCount(object: Draft): string {
+  const sidecars = sidecarsOf(object);
+  const running = [
+    ...statuses(object, "initContainerStatuses").filter((one) => sidecars.has(stringAt(one, "name"))),
+    ...statuses(object, "containerStatuses"),
+  ];
+  const ready = running.filter((one) => at(one, "ready") === true).length;
+  return `${ready}/${arrayAt(object, "spec", "containers").length + sidecars.size}`;
+}
+
 function statuses(object: Draft, list: string): readonly unknown[] {
   return arrayAt(object, "status", list);
 }
@@ -27,10 +52,12 @@ export function podReason(object: Draft): string {
   let reason = stringAt(object, "status", "reason") ?? phase;
   const inits = statuses(object, "initContainerStatuses");
   const total = arrayAt(object, "spec", "initContainers").length;
+  const sidecars = sidecarsOf(object);
   let initializing = false;
   for (const [place, status] of inits.entries()) {
     const terminated = at(status, "state", "terminated");
     if (terminated !== undefined && numberAt(terminated, "exitCode") === 0) continue;
+    if (sidecars.has(stringAt(status, "name")) && at(status, "started") === true) continue;
     const waiting = stringAt(status, "state", "waiting", "reason");
     if (terminated !== undefined) {
       reason = `Init:${stringAt(terminated, "reason") || `ExitCode:${numberAt(terminated, "exitCode")}`}`;
@@ -39,7 +66,7 @@ export function podReason(object: Draft): string {
     initializing = true;
     break;
   }
-  if (!initializing) {
+  if (!initializing || isInitialized(object)) {
     let hasRunning = false;
     for (const status of [...statuses(object, "containerStatuses")].reverse()) {
       const waiting = stringAt(status, "state", "waiting", "reason");
@@ -94,12 +121,7 @@ const pods = define({
     statusOf("Pod"),
   ],
   columns: [
-    column("Ready", (object) => {
-      const ready = statuses(object, "containerStatuses").filter(
-        (status) => at(status, "ready") === true,
-      ).length;
-      return `${ready}/${arrayAt(object, "spec", "containers").length}`;
-    }),
+    column("Ready", readyCount),
     column("Status", podReason),
     column("Restarts", (object, { now }) => restarts(object, now)),
   ],

@@ -18,6 +18,8 @@ export interface PodSandbox {
 /** A file or folder of the machine, seen in a container. */
 export interface Mount {
   readonly source: string;
+  /** The part of the source that is meant; links on the way to it stay inside the source. Made where it is not there. */
+  readonly subPath?: string;
   readonly target: string;
   readonly readOnly: boolean;
 }
@@ -38,6 +40,8 @@ export interface ContainerConfig {
   readonly stdin: boolean;
   readonly stdinOnce: boolean;
   readonly mounts: readonly Mount[];
+  /** What is mounted beside them in a container without a process, when a command is first executed there. */
+  readonly lateMounts?: () => Promise<readonly Mount[]>;
   readonly ports: readonly ContainerPort[];
   readonly logPath: string;
   /** Files of the machine that are the container's /etc/hosts and /etc/resolv.conf. */
@@ -66,6 +70,8 @@ export interface Streams {
   readonly stderr?: Writable;
   readonly tty: boolean;
   readonly onResize?: (listener: (size: TerminalSize) => void) => void;
+  /** Kills the command when it comes. */
+  readonly signal?: AbortSignal;
 }
 
 export interface RunningContainer {

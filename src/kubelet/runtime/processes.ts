@@ -3,6 +3,7 @@ import { closeSync, existsSync, openSync } from "node:fs";
 import type { BaseDirectory } from "./base-directory.ts";
 import { prepareBase, TOOLS_DIRECTORY } from "./base-directory.ts";
 import { checkProgram, environment, prepareDirectory } from "./command.ts";
+import type { Mount } from "./container.ts";
 import { ContainerError } from "./container.ts";
 import type { Launched } from "./launch.ts";
 import { launch } from "./launch.ts";
@@ -17,9 +18,9 @@ interface Shared {
   users: number;
 }
 
-/** What container engines leave to a container's root. */
+/** What container engines leave to a container's root, but for mknod: volumes are on the machine's own file systems. */
 const CAPABILITIES =
-  "chown dac_override fowner fsetid kill setgid setuid setpcap net_bind_service net_raw sys_chroot mknod audit_write setfcap";
+  "chown dac_override fowner fsetid kill setgid setuid setpcap net_bind_service net_raw sys_chroot audit_write setfcap";
 const SETPRIV = "/usr/bin/setpriv";
 const LIMITS = [
   SETPRIV,
@@ -29,11 +30,16 @@ const LIMITS = [
   "--",
 ];
 
+const BIND = "/bin/busybox mount -o bind";
+const READ_ONLY = "/bin/busybox mount -o remount,bind,ro,nosuid,nodev,noexec";
 /** Process 1 mounts its own /proc first: only a member of a PID namespace can. */
 const MOUNT_PROC = "/bin/busybox mount -t proc -o nosuid,nodev,noexec proc /proc";
+/** As container engines have it: what is the whole machine's can be read, not written. */
+const READ_ONLY_PROC = `for p in sys sysrq-trigger bus fs irq; do [ ! -e /proc/$p ] || { ${BIND} /proc/$p /proc/$p && ${READ_ONLY} /proc/$p; } || exit 128; done`;
 const INIT = `${MOUNT_PROC}; exec "$@"`;
+const CONFINED_INIT = `${MOUNT_PROC}; ${READ_ONLY_PROC}; exec "$@"`;
 /** Ignoring SIGCHLD, which lasts over exec, lets the kernel clear away orphans. */
-const PAUSE = `${MOUNT_PROC}; echo ready; trap "" CHLD; exec /bin/busybox sleep 2147483647`;
+const PAUSE = `${MOUNT_PROC}; ${READ_ONLY_PROC}; echo ready; trap "" CHLD; exec /bin/busybox sleep 2147483647`;
 
 const EXEC_FAILED = "OCI runtime exec failed: exec failed: unable to start container process";
 const START_FAILED =
@@ -42,8 +48,14 @@ const START_FAILED =
 /** Names that dash does not hand on. */
 const PLAIN_NAME = /^[A-Za-z_]\w*$/;
 
+/** @throws ContainerError where nothing takes capabilities away: then nothing starts with them */
 function limited(container: Container, argv: readonly string[]): readonly string[] {
-  return container.config.privileged === true || !existsSync(SETPRIV) ? argv : [...LIMITS, ...argv];
+  if (container.config.privileged === true) return argv;
+  if (existsSync(SETPRIV)) return [...LIMITS, ...argv];
+  throw new ContainerError(
+    "CreateContainerError",
+    `${SETPRIV} is needed; install it with: apt-get install util-linux`,
+  );
 }
 
 export class Processes {
@@ -72,7 +84,7 @@ export class Processes {
     return shared;
   }
 
-  #createMount(container: Container): number {
+  #createMount(container: Container, late: readonly Mount[]): number {
     const { pod, config, found } = container;
     const { documentRoot, pages } = found.image;
     const files: Record<string, string> = {};
@@ -83,7 +95,7 @@ export class Processes {
       buildRoot({
         base: this.#base,
         hostname: pod.hostname,
-        mounts: config.mounts,
+        mounts: [...config.mounts, ...late],
         etc: config.etc,
         files,
         links,
@@ -92,9 +104,9 @@ export class Processes {
   }
 
   /** Process 1 of a new container, in new namespaces. */
-  #create(container: Container, start: () => Launched): Spaces {
+  #create(container: Container, start: () => Launched, late: readonly Mount[] = []): Spaces {
     const { uts, ipc } = this.#share(container);
-    const mount = this.#createMount(container);
+    const mount = this.#createMount(container, late);
     try {
       const place: Place = { netns: container.pod.netns, uts, ipc, mount, pid: "new" };
       const first = this.#threads.inside(place, start);
@@ -120,7 +132,13 @@ export class Processes {
       prepareDirectory(cwd);
       checkProgram(argv, env, cwd, START_FAILED);
       return launch({
-        argv: ["/bin/sh", "-c", INIT, "sh", ...limited(container, inner)],
+        argv: [
+          "/bin/sh",
+          "-c",
+          config.privileged === true ? INIT : CONFINED_INIT,
+          "sh",
+          ...limited(container, inner),
+        ],
         env,
         cwd,
         tty: config.tty,
@@ -132,8 +150,11 @@ export class Processes {
 
   /** Namespaces for a container without a process, with a process 1 that only waits. */
   async #pause(container: Container): Promise<void> {
-    const spaces = this.#create(container, () =>
-      launch({ argv: ["/bin/sh", "-c", PAUSE], env: {}, cwd: "/", tty: false, stdin: false }),
+    const late = (await container.config.lateMounts?.()) ?? [];
+    const spaces = this.#create(
+      container,
+      () => launch({ argv: ["/bin/sh", "-c", PAUSE], env: {}, cwd: "/", tty: false, stdin: false }),
+      late,
     );
     container.spaces = spaces;
     spaces.first.stderr?.resume();

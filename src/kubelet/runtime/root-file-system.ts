@@ -8,6 +8,7 @@ import {
   chmodSync,
   closeSync,
   existsSync,
+  fstatSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -19,6 +20,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import path from "node:path";
+import { OpError } from "../../base/errors.ts";
 import {
   AT_FDCWD,
   AT_RECURSIVE,
@@ -32,9 +34,11 @@ import {
   MS_RDONLY,
   MS_REC,
   MS_REMOUNT,
+  O_PATH,
   SYS_MOUNT_SETATTR,
 } from "../../linux/constants.ts";
 import { checked, libc } from "../../linux/libc.ts";
+import { makeFolderBelow, openBelow } from "../../linux/open-below.ts";
 import type { BaseDirectory } from "./base-directory.ts";
 import { TOOLS_DIRECTORY } from "./base-directory.ts";
 import type { Mount } from "./container.ts";
@@ -114,6 +118,8 @@ function makeDevices(root: string): void {
     const target = `${root}${source}`;
     touch(target);
     bind(source, target);
+    // Written to all the same; but its mode, which is the machine's, stays.
+    makeReadOnly(target);
   }
   const options = "newinstance,ptmxmode=0666,mode=0620";
   checked(
@@ -188,21 +194,39 @@ function insideRoot(root: string, target: string): string {
   return real || "/";
 }
 
+/** The mount's source, held open: what another container puts in its place meanwhile is not what is mounted. */
+function openSource({ source, subPath }: Mount): number {
+  if (subPath === undefined) return openSync(source, O_PATH);
+  try {
+    return openBelow(source, subPath, O_PATH);
+  } catch (error) {
+    if (!(error instanceof OpError) || error.facts["errno"] !== "ENOENT") throw error;
+    makeFolderBelow(source, subPath);
+    return openBelow(source, subPath, O_PATH);
+  }
+}
+
 function addMount(root: string, mount: Mount, place: string): void {
   const target = `${root}${place}`;
-  const source = statSync(mount.source, { throwIfNoEntry: false });
-  if (!source) {
-    throw new ContainerError(
-      "CreateContainerError",
-      `failed to generate container spec: failed to stat "${mount.source}": no such file or directory`,
-    );
+  let held: number | undefined;
+  let problem = "";
+  try {
+    held = openSource(mount);
+  } catch (error) {
+    problem = error instanceof Error ? error.message : String(error);
   }
-  if (source.isDirectory()) mkdirSync(target, { recursive: true });
-  else {
-    mkdirSync(path.dirname(target), { recursive: true });
-    touch(target);
+  if (held === undefined)
+    throw new ContainerError("CreateContainerError", `failed to generate container spec: ${problem}`);
+  try {
+    if (fstatSync(held).isDirectory()) mkdirSync(target, { recursive: true });
+    else {
+      mkdirSync(path.dirname(target), { recursive: true });
+      touch(target);
+    }
+    bind(`/proc/self/fd/${held}`, target);
+  } finally {
+    closeSync(held);
   }
-  bind(mount.source, target);
   if (mount.readOnly) makeReadOnly(target);
 }
 
@@ -230,7 +254,10 @@ export function buildRoot(spec: RootSpec): void {
     bind(source, `${root}/${target}`);
     makeReadOnly(`${root}/${target}`);
   }
-  if (existsSync(`${spec.base.opt}/node`)) bind(process.execPath, `${root}${TOOLS_DIRECTORY}/node`);
+  if (existsSync(`${spec.base.opt}/node`)) {
+    bind(process.execPath, `${root}${TOOLS_DIRECTORY}/node`);
+    makeReadOnly(`${root}${TOOLS_DIRECTORY}/node`);
+  }
   for (const folder of ["/usr", "/lib", "/lib32", "/lib64", "/libx32"]) share(root, folder);
   makeDevices(root);
   bind("/proc", `${root}/proc`);

@@ -6,9 +6,11 @@
  *                                          └─► stand-in: sockets; namespaces only once somebody executes a command
  */
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { closeSync, constants, fstatSync, mkdirSync, readFileSync } from "node:fs";
+import path from "node:path";
 import type { Duplex } from "node:stream";
 import { OpError } from "../../base/errors.ts";
+import { openBelow } from "../../linux/open-below.ts";
 import { Poller } from "../../linux/poller.ts";
 import { raiseFileLimit } from "../../linux/sockets.ts";
 import type { ImageCatalogue } from "../images/catalogue.ts";
@@ -217,10 +219,14 @@ export class Runtime {
       stdin: streams.stdin !== undefined,
     });
     own.execs.add(child);
+    const kill = (): void => child.kill("SIGKILL");
+    streams.signal?.addEventListener("abort", kill);
+    if (streams.signal?.aborted) kill();
     try {
       connectStreams(child, streams);
       return exitOf(await child.end);
     } finally {
+      streams.signal?.removeEventListener("abort", kill);
       own.execs.delete(child);
     }
   }
@@ -315,20 +321,35 @@ function connectStreams(child: Launched, streams: Streams): void {
   streams.stdin?.pipe(child.stdin, { end: !streams.tty });
 }
 
-/** As the container sees it: its own root where it has one, else what is mounted there. */
+/** Of a page, as a stand-in serves it. */
+const MOST_FILE_BYTES = 16 * 1024 * 1024;
+
+/** As the container sees it: its own root where it has one, else what is mounted there. Never what a link leads out to. */
 function readContainerFile(container: Container, file: string): Buffer | undefined {
   const pid = container.spaces?.first.pid;
-  let place = pid === undefined ? undefined : `/proc/${pid}/root${file}`;
-  if (place === undefined) {
-    const mount = container.config.mounts
-      .filter(({ target }) => file === target || file.startsWith(`${target.replace(/\/$/, "")}/`))
-      .toSorted((a, b) => b.target.length - a.target.length)[0];
-    if (mount) place = mount.source + file.slice(mount.target.replace(/\/$/, "").length);
-  }
-  if (place === undefined || !existsSync(place)) return undefined;
+  if (pid !== undefined) return readBelow(`/proc/${pid}/root`, file);
+  const mount = container.config.mounts
+    .filter(({ target }) => file === target || file.startsWith(`${target.replace(/\/$/, "")}/`))
+    .toSorted((a, b) => b.target.length - a.target.length)[0];
+  if (!mount) return undefined;
+  const rest = file.slice(mount.target.replace(/\/$/, "").length);
+  return readBelow(mount.source, path.posix.join(mount.subPath ?? "", rest));
+}
+
+/** A regular file's content: opening a pipe must not make us wait for who writes to it. */
+function readBelow(folder: string, place: string): Buffer | undefined {
+  let opened: number;
   try {
-    return readFileSync(place);
+    opened = openBelow(folder, place, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch {
     return undefined;
+  }
+  try {
+    const kind = fstatSync(opened);
+    return kind.isFile() && kind.size <= MOST_FILE_BYTES ? readFileSync(opened) : undefined;
+  } catch {
+    return undefined;
+  } finally {
+    closeSync(opened);
   }
 }

@@ -1,0 +1,69 @@
+import { createServer } from "node:https";
+import { type AddressInfo, connect } from "node:net";
+import type { Container } from "kubernetes-types/core/v1.js";
+import { afterEach, expect, test } from "vitest";
+import { createAuthority } from "../cluster/certificates.ts";
+import { type ProbeHands, Probes } from "./probes.ts";
+
+let probes: Probes | undefined;
+afterEach(() => probes?.stop());
+
+function watch(container: Partial<Container>, hands: Partial<ProbeHands>): string[] {
+  const told: string[] = [];
+  probes = new Probes(
+    { name: "c", ...container },
+    {
+      address: "127.0.0.1",
+      connect: () => Promise.reject(new Error("connection refused")),
+      exec: () => Promise.resolve(0),
+      failed: (kind, message) => told.push(`${kind} failed: ${message}`),
+      result: (kind, healthy) => told.push(`${kind} ${healthy ? "good" : "bad"}`),
+      ...hands,
+    },
+  );
+  probes.start();
+  return told;
+}
+
+const OFTEN = { periodSeconds: 0.01, timeoutSeconds: 0.05 };
+
+test("failures below the threshold are told and decide nothing", async () => {
+  let count = 0;
+  const told = watch(
+    { startupProbe: { ...OFTEN, exec: { command: ["x"] }, failureThreshold: 3 } },
+    { exec: () => Promise.resolve(++count === 3 ? 0 : 1) },
+  );
+  await expect.poll(() => told.at(-1)).toBe("startup good");
+  expect(told).toEqual([
+    "startup failed: command exited with 1",
+    "startup failed: command exited with 1",
+    "startup good",
+  ]);
+});
+
+test("a command that does not end is killed, and counts as a failure", async () => {
+  const told = watch(
+    { livenessProbe: { ...OFTEN, exec: { command: ["x"] }, failureThreshold: 1 } },
+    {
+      exec: (_, signal) =>
+        new Promise((resolve) => {
+          signal.addEventListener("abort", () => resolve(137));
+        }),
+    },
+  );
+  await expect.poll(() => told).toContain("liveness bad");
+  expect(told[0]).toBe("liveness failed: command timed out after 0.05s");
+});
+
+test("HTTPS is spoken where the probe says so, whoever signed the certificate", async () => {
+  const { certificate, key } = await createAuthority("nobody knows");
+  const server = createServer({ cert: certificate, key }, (_, response) => void response.end("yes"));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const told = watch(
+    { readinessProbe: { periodSeconds: 1, httpGet: { port, scheme: "HTTPS", path: "/ready" } } },
+    { connect: (to) => Promise.resolve(connect(to, "127.0.0.1")) },
+  );
+  await expect.poll(() => told).toEqual(["readiness good"]);
+  server.close();
+});

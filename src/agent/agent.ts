@@ -7,12 +7,15 @@
  * All that arrives in one turn of the event loop goes into the kernel together.
  */
 import { LiveCluster } from "../analysis/live-cluster.ts";
-import type { Family } from "../base/ip.ts";
+import { type Family, formatIp, type Ip, parseIp } from "../base/ip.ts";
 import { formatIssue, type Issue } from "../base/issue.ts";
+import type { PodIdentity } from "../client/agent-protocol.ts";
 import type { Client } from "../client/client.ts";
 import { Informer } from "../client/informer.ts";
+import { PODS } from "../client/kinds.ts";
 import type { KubeObject, ResourceType } from "../client/objects.ts";
 import { isPolicy, POLICIES, POLICY_FACTS } from "../client/policy-kinds.ts";
+import type { Conntrack } from "../linux/conntrack.ts";
 import { canonicalTable } from "../linux/nft-canonical.ts";
 import type { NftDriver } from "../linux/nft-driver.ts";
 import { POD_INTERFACE_PREFIX, podInterfaceName, UPLINK } from "../network/interface-name.ts";
@@ -30,6 +33,8 @@ export interface AgentOptions {
   readonly client: Client;
   /** This node's kernel tables. */
   readonly driver: NftDriver;
+  /** What this node remembers of connections. */
+  readonly conntrack: Conntrack;
   readonly families: readonly Family[];
   readonly denyWith?: DenyWith;
   /** CIDRs that only Services have addresses in. */
@@ -37,30 +42,43 @@ export interface AgentOptions {
   readonly log: (line: string) => void;
 }
 
+const RESYNC_MS = 1000;
+const FEW_ADDRESSES = 16;
+
 export class Agent {
   readonly #options: AgentOptions;
   readonly #cluster = new LiveCluster();
-  readonly #ruleset: NodeRuleset;
+  readonly #uids = new Map<string, string>();
+  /** Addresses of connections that were there before us, whose pods may be gone. */
+  #former = new Set<string>();
+  #ruleset: NodeRuleset;
   readonly #informers: Informer<KubeObject>[] = [];
   readonly #report: Report;
   readonly #waiters: (() => void)[] = [];
   #started = false;
+  /** The kernel has refused something, and has not yet all that it should. */
+  #isBehind = false;
   #scheduled = false;
   #servicesChanged = true;
   #retry: NodeJS.Timeout | undefined;
 
   constructor(options: AgentOptions) {
     this.#options = options;
-    this.#ruleset = new NodeRuleset(this.#cluster.graph, {
-      node: options.node,
+    this.#ruleset = this.#newRuleset();
+    this.#report = new Report(options.client, options.node, options.log);
+  }
+
+  #newRuleset(): NodeRuleset {
+    const { node, families, serviceNetworks, denyWith } = this.#options;
+    return new NodeRuleset(this.#cluster.graph, {
+      node,
       interfaceOf: podInterfaceName,
       podPrefix: POD_INTERFACE_PREFIX,
-      families: options.families,
+      families,
       uplink: UPLINK,
-      serviceNetworks: options.serviceNetworks,
-      ...(options.denyWith && { denyWith: options.denyWith }),
+      serviceNetworks,
+      ...(denyWith && { denyWith }),
     });
-    this.#report = new Report(options.client, options.node, options.log);
   }
 
   /** Resolves when everything that the API says is in force. */
@@ -68,6 +86,10 @@ export class Agent {
     for (const type of [...POLICY_FACTS, ...POLICIES]) this.#follow(type);
     await Promise.all(this.#informers.map(({ ready }) => ready));
     this.#begin();
+    this.#started = true;
+    this.#former = this.#options.conntrack.addresses();
+    for (const { endpoint } of this.#cluster.graph.endpoints.values())
+      for (const ip of endpoint.addresses) this.#former.delete(formatIp(ip));
   }
 
   /** Holds the kernel's table to what should be there: what is right already is not touched, so nothing is cut. */
@@ -79,9 +101,27 @@ export class Agent {
     const changes = diffTables(driver.read(), canonicalTable(this.#ruleset.table));
     this.#servicesChanged = false;
     if (changes.length > 0) driver.apply(changes);
-    this.#started = true;
     this.#options.log(`in force: ${changes.length} changes to what was there`);
+    this.#tellInForce();
+  }
+
+  #tellInForce(): void {
+    this.#forget(this.#cluster.takeLeft());
     this.#report.inForce();
+    for (const done of this.#waiters.splice(0)) done();
+  }
+
+  /** Who gets an address next has none of the connections that were open to it. */
+  #forget(left: readonly Ip[]): void {
+    const { conntrack, log } = this.#options;
+    try {
+      // The kernel looks at every connection for each address: of many, those are asked for first that have some.
+      const some = left.length > FEW_ADDRESSES ? conntrack.addresses() : undefined;
+      for (const ip of left) if (!some || some.has(formatIp(ip))) conntrack.forget(ip);
+    } catch (error) {
+      log(`connections of pods that are gone: ${error instanceof Error ? error.message : String(error)}`);
+      for (const ip of left) this.#former.add(formatIp(ip));
+    }
   }
 
   #follow(type: ResourceType): void {
@@ -100,6 +140,8 @@ export class Agent {
   #set(type: ResourceType, object: KubeObject): void {
     const { objects, issues } = decodeValue(object, NO_SOURCE);
     this.#tellIssues(type, object, issues);
+    const { namespace = "", name, uid = "" } = object.metadata;
+    if (type === PODS) this.#uids.set(`${namespace}/${name}`, uid);
     for (const decoded of objects) {
       this.#cluster.set(decoded);
       if (isPolicy(type)) this.#report.policy(type, object);
@@ -120,6 +162,7 @@ export class Agent {
     const kind =
       type.group === "projectcalico.org" && type.kind === "NetworkPolicy" ? "CalicoNetworkPolicy" : type.kind;
     this.#cluster.remove({ kind, namespace, name });
+    if (type === PODS) this.#uids.delete(`${namespace}/${name}`);
     if (isPolicy(type)) this.#report.policyGone(type, object);
     this.#changed(type);
   }
@@ -130,21 +173,32 @@ export class Agent {
     this.#schedule();
   }
 
-  /** A pod of this node has these addresses: resolves when its policy is in force, before its link may come up. */
-  addPod(id: string, addresses: readonly string[]): Promise<void> {
-    this.#cluster.setAddresses(id, addresses);
+  /**
+   * A pod of this node has these addresses: resolves when its policy is in force, before its link may come up.
+   * @throws OpError `netlink-failed` when connections of who had an address before cannot be forgotten
+   */
+  addPod({ pod }: PodIdentity, addresses: readonly string[]): Promise<void> {
+    for (const text of addresses) {
+      const ip = parseIp(text);
+      if (!ip || !this.#former.has(formatIp(ip))) continue;
+      this.#options.conntrack.forget(ip);
+      this.#former.delete(formatIp(ip));
+    }
+    this.#cluster.setAddresses(pod, addresses);
     return this.#inForce();
   }
 
   /** The pod's link is gone. */
-  removePod(id: string): void {
-    this.#cluster.dropAddresses(id);
+  removePod({ pod, uid }: PodIdentity): void {
+    if (this.#uids.has(pod) && this.#uids.get(pod) !== uid) return;
+    this.#cluster.dropAddresses(pod);
     this.#schedule();
   }
 
-  /** Whether the pod is known to us: until it is, nothing says what its policy is. */
-  knows(id: string): boolean {
-    return this.#cluster.pods.has(id);
+  /** Whether the pod and its namespace are known to us: until they are, nothing says what its policy is. */
+  knows({ pod, uid }: PodIdentity): boolean {
+    const [namespace = ""] = pod.split("/");
+    return this.#uids.get(pod) === uid && this.#cluster.hasNamespace(namespace);
   }
 
   #inForce(): Promise<void> {
@@ -164,6 +218,8 @@ export class Agent {
   }
 
   #apply(): void {
+    // The resync does all at once, and tells when it is done.
+    if (this.#isBehind) return;
     const { driver, log, node } = this.#options;
     const changes: NftChange[] = [];
     try {
@@ -174,27 +230,28 @@ export class Agent {
       if (changes.length > 0) driver.apply(changes);
     } catch (error) {
       log(`the kernel does not follow: ${error instanceof Error ? error.message : String(error)}`);
+      this.#isBehind = true;
       this.#resync();
       return;
     }
-    this.#report.inForce();
-    for (const done of this.#waiters.splice(0)) done();
+    this.#tellInForce();
   }
 
-  /** What the kernel refused leaves it behind what we want; it is read back and held to that, until it is so. */
+  /** What was refused may be half compiled: all is compiled anew, and the kernel is read back and held to it. */
   #resync(): void {
     clearTimeout(this.#retry);
     this.#retry = setTimeout(() => {
-      const { driver, log } = this.#options;
+      this.#ruleset.close();
+      this.#ruleset = this.#newRuleset();
       try {
-        driver.apply(diffTables(driver.read(), canonicalTable(this.#ruleset.table)));
-        this.#report.inForce();
-        for (const done of this.#waiters.splice(0)) done();
+        this.#begin();
+        this.#isBehind = false;
       } catch (error) {
-        log(`the kernel still does not follow: ${error instanceof Error ? error.message : String(error)}`);
+        const words = error instanceof Error ? error.message : String(error);
+        this.#options.log(`the kernel still does not follow: ${words}`);
         this.#resync();
       }
-    }, 1000);
+    }, RESYNC_MS);
   }
 
   stop(): void {

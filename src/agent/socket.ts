@@ -4,13 +4,13 @@
  */
 import { rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
-import type { AgentAnswer, AgentRequest } from "../client/agent-protocol.ts";
+import type { AgentAnswer, AgentRequest, PodIdentity } from "../client/agent-protocol.ts";
 import { linesOf } from "../client/lines.ts";
 
 export interface AgentHands {
-  knows(pod: string): boolean;
-  addPod(pod: string, addresses: readonly string[]): Promise<void>;
-  removePod(pod: string): void;
+  knows(pod: PodIdentity): boolean;
+  addPod(pod: PodIdentity, addresses: readonly string[]): Promise<void>;
+  removePod(pod: PodIdentity): void;
 }
 
 /** How long a pod may take from the API to us after the kubelet has heard of it. */
@@ -22,7 +22,11 @@ export function serveAgent(path: string, agent: AgentHands): Promise<Server> {
   const server = createServer((socket) => {
     socket.on("error", () => socket.destroy());
     linesOf(socket).on("line", (line) => {
-      const request = JSON.parse(line) as AgentRequest & { readonly id: number };
+      const request = requestOf(line);
+      if (!request) {
+        socket.destroy();
+        return;
+      }
       serve(agent, request).then(
         () => answer(socket, { id: request.id }),
         (error: unknown) =>
@@ -36,20 +40,28 @@ export function serveAgent(path: string, agent: AgentHands): Promise<Server> {
   });
 }
 
+function requestOf(line: string): (AgentRequest & { readonly id: number }) | undefined {
+  try {
+    return JSON.parse(line) as AgentRequest & { readonly id: number };
+  } catch {
+    return undefined;
+  }
+}
+
 async function serve(agent: AgentHands, request: AgentRequest): Promise<void> {
   // We listen only when we are.
   if (request.do === "ready") return;
   if (request.do === "remove") {
-    agent.removePod(request.pod);
+    agent.removePod(request);
     return;
   }
   const deadline = Date.now() + PATIENCE_MS;
   // The kubelet and we hear of a pod separately.
-  while (!agent.knows(request.pod)) {
+  while (!agent.knows(request)) {
     if (Date.now() > deadline) throw new Error(`pod ${request.pod} is not known to the agent`);
     await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
   }
-  await agent.addPod(request.pod, request.addresses);
+  await agent.addPod(request, request.addresses);
 }
 
 function answer(socket: Socket, value: AgentAnswer): void {

@@ -2,7 +2,7 @@
  * @module A cluster as its API tells of it, object by object: pods have the addresses that they really have, and nothing
  * is assumed. For those who follow a running cluster; `Cluster` is for manifests.
  */
-import { type Ip, parseIp } from "../base/ip.ts";
+import { formatIp, type Ip, parseIp } from "../base/ip.ts";
 import { PolicyGraph } from "../calc/graph.ts";
 import type { GraphDelta } from "../calc/types.ts";
 import { endpointFromPod, isFinished, podId } from "../policy/from-pod.ts";
@@ -18,9 +18,11 @@ export class LiveCluster {
   readonly #feed = new GraphFeed(this.graph);
   readonly #objects = new Map<string, KubernetesObject>();
   readonly #pods = new Map<string, Pod>();
-  /** Addresses that are known before the pod's status says them, by `namespace/name`. */
+  /** Addresses that whoever made the pods' links gave, by `namespace/name`. */
   readonly #given = new Map<string, readonly string[]>();
   readonly #profiles = new Map<string, Profile>();
+  /** Addresses that pods have lost, by their text. */
+  readonly #left = new Map<string, Ip>();
   #hostsChanged = false;
   #profilesChanged = false;
 
@@ -30,6 +32,10 @@ export class LiveCluster {
 
   get objects(): ReadonlyMap<string, KubernetesObject> {
     return this.#objects;
+  }
+
+  hasNamespace(name: string): boolean {
+    return this.#objects.has(objectName({ kind: "Namespace", namespace: "", name }));
   }
 
   /** Creates or replaces. Cost: the graph's, for one object. */
@@ -63,7 +69,7 @@ export class LiveCluster {
     if (object.kind === "Node") this.graph.setNode(object.name, null);
   }
 
-  /** A pod's addresses, from whoever gave them, before the API says so. */
+  /** A pod's addresses, from whoever gave them, whatever the API says. */
   setAddresses(id: string, addresses: readonly string[]): void {
     this.#given.set(id, addresses);
     this.#tellPod(id);
@@ -71,6 +77,13 @@ export class LiveCluster {
 
   dropAddresses(id: string): void {
     if (this.#given.delete(id)) this.#tellPod(id);
+  }
+
+  /** Addresses that pods have lost since the last call; another may have one by now. */
+  takeLeft(): Ip[] {
+    const left = [...this.#left.values()];
+    this.#left.clear();
+    return left;
   }
 
   /** @returns what changed since the last time. Cost: the graph's work for what changed */
@@ -134,11 +147,15 @@ export class LiveCluster {
     if (!endpoint) {
       if (known) this.graph.setEndpoint(id, null);
     } else if (!known || !sameEndpoint(known, endpoint)) this.graph.setEndpoint(id, endpoint);
+    for (const ip of known?.addresses ?? [])
+      if (!endpoint?.addresses.some((own) => own.family === ip.family && own.bits === ip.bits))
+        this.#left.set(formatIp(ip), ip);
   }
 
   #endpointOf(id: string, pod: Pod): Endpoint | undefined {
     if (isFinished(pod) || pod.spec.hostNetwork) return undefined;
-    const addresses = pod.podIPs.length > 0 ? pod.podIPs : (this.#given.get(id) ?? []);
+    // Who made its link knows better than a status, which others may write.
+    const addresses = this.#given.get(id) ?? pod.podIPs;
     if (addresses.length === 0) return undefined;
     const endpoint = endpointFromPod(pod, { node: pod.spec.nodeName ?? "", addresses: ips(addresses) });
     return endpoint && withProfiles(endpoint, this.#profiles);

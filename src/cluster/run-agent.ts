@@ -3,6 +3,7 @@ import { Agent } from "../agent/agent.ts";
 import { serveAgent } from "../agent/socket.ts";
 import { OpError } from "../base/errors.ts";
 import { HttpClient } from "../client/http-client.ts";
+import { Conntrack } from "../linux/conntrack.ts";
 import { homeNetns } from "../linux/netns.ts";
 import { NftDriver } from "../linux/nft-driver.ts";
 import { readCredentials } from "./credentials.ts";
@@ -27,6 +28,7 @@ export async function runAgent(name: string, node: string): Promise<void> {
       userAgent: "tortie-agent",
     }),
     driver: new NftDriver(homeNetns()),
+    conntrack: new Conntrack(homeNetns()),
     families: settings.podNetworks.map((text) => (text.includes(":") ? 6 : 4)),
     denyWith: settings.denyWith,
     serviceNetworks: settings.serviceNetworks,

@@ -24,6 +24,7 @@ export interface PodNetworkOptions {
 }
 
 export interface ConnectedPod {
+  readonly uid: string;
   readonly planned: PlannedPod;
   readonly netns: Netns;
 }
@@ -31,7 +32,7 @@ export interface ConnectedPod {
 export class PodNetwork {
   readonly #options: PodNetworkOptions;
   /** Over, their links still there. */
-  readonly #leaving: PlannedPod[] = [];
+  readonly #leaving: ConnectedPod[] = [];
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: PodNetworkOptions) {
@@ -43,10 +44,10 @@ export class PodNetwork {
    * @param wanted - addresses that the pod had before
    * @throws OpError `address-space-full`, `api-unreachable` when there is no agent: a pod without policy is not connected
    */
-  async connect(key: string, wanted: readonly string[]): Promise<ConnectedPod> {
+  async connect(key: string, uid: string, wanted: readonly string[]): Promise<ConnectedPod> {
     const { node, links, pool, agent, nextIndex } = this.#options;
     // Its link would have the name of one that is still there.
-    if (this.#leaving.some((one) => one.key === key)) this.#leave();
+    if (this.#leaving.some(({ planned }) => planned.key === key)) this.#leave();
     const addresses = pool.take(wanted);
     const planned: PlannedPod = {
       key,
@@ -59,9 +60,9 @@ export class PodNetwork {
     try {
       const { namespace } = links.linkPod(planned);
       linked = true;
-      await agent.ask({ do: "add", pod: key, addresses });
+      await agent.ask({ do: "add", pod: key, uid, addresses });
       links.raisePods([planned]);
-      return { planned, netns: namespace };
+      return { uid, planned, netns: namespace };
     } catch (error) {
       if (linked) links.dropPods([planned]);
       for (const address of addresses) pool.release(address);
@@ -69,22 +70,30 @@ export class PodNetwork {
     }
   }
 
-  /** Its link goes in a moment, with those of others: each deletion for itself would hold everybody up. */
-  disconnect({ planned }: ConnectedPod): void {
-    this.#leaving.push(planned);
+  /**
+   * Its link goes in a moment, with those of others: each deletion for itself would hold everybody up. Its addresses
+   * stay its own until {@link release}.
+   */
+  disconnect(connected: ConnectedPod): void {
+    this.#leaving.push(connected);
     this.#timer ??= setTimeout(() => this.#leave(), LEAVE_MS);
   }
 
+  /** The API says that the pod is over, so nobody takes who has its addresses next for it. */
+  release({ planned }: ConnectedPod): void {
+    if (this.#leaving.some((one) => one.planned === planned)) this.#leave();
+    for (const address of planned.addresses) this.#options.pool.release(address);
+  }
+
   #leave(): void {
-    const { links, pool, agent } = this.#options;
+    const { links, agent } = this.#options;
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const leaving = this.#leaving.splice(0);
-    links.dropPods(leaving);
-    for (const { key, addresses } of leaving) {
-      for (const address of addresses) pool.release(address);
+    links.dropPods(leaving.map(({ planned }) => planned));
+    for (const { planned, uid } of leaving) {
       // An agent that is not there finds the pod gone when it comes back.
-      agent.ask({ do: "remove", pod: key }).catch(() => undefined);
+      agent.ask({ do: "remove", pod: planned.key, uid }).catch(() => undefined);
     }
   }
 

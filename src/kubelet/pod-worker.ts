@@ -70,6 +70,8 @@ export class PodWorker {
   readonly #probes = new Map<string, Probes>();
   readonly #tokens: TokenFiles;
   #connected: ConnectedPod | undefined;
+  /** Its link is gone, and its addresses are not given back yet. */
+  #former: ConnectedPod | undefined;
   #sandbox: PodSandbox | undefined;
   #volumes: ReadonlyMap<string, MadeVolume> | undefined;
   #token: Mount | undefined;
@@ -116,12 +118,14 @@ export class PodWorker {
     if (pod.metadata.deletionTimestamp !== undefined) {
       await this.#terminate(pod);
       await this.#forget(pod);
+      this.#releaseAddresses();
       return true;
     }
     const { phase } = pod.status ?? {};
     if (phase === "Succeeded" || phase === "Failed") {
       // Its addresses are free for others; its logs stay until it is deleted.
       this.#disconnect();
+      this.#releaseAddresses();
       return false;
     }
     this.#startTime ??= pod.status?.startTime ?? timeText(new Date());
@@ -133,7 +137,10 @@ export class PodWorker {
     if (renewal !== undefined) this.#options.wake(renewal);
     await this.#tell(pod);
     const now = phaseOf(pod, [...this.#records.values()]);
-    if (now === "Succeeded" || now === "Failed") this.#disconnect();
+    if (now === "Succeeded" || now === "Failed") {
+      this.#disconnect();
+      this.#releaseAddresses();
+    }
     return false;
   }
 
@@ -141,6 +148,7 @@ export class PodWorker {
   async remove(): Promise<void> {
     await this.#stopAll(0);
     this.#disconnect();
+    this.#releaseAddresses();
     await rm(this.#options.directory, { recursive: true, force: true });
   }
 
@@ -176,6 +184,7 @@ export class PodWorker {
       if (!isHost)
         this.#connected = await network.connect(
           key,
+          uid,
           (pod.status?.podIPs ?? []).flatMap(({ ip }) => ip ?? []),
         );
       const addresses = isHost ? this.#options.hostAddresses : (this.#connected?.planned.addresses ?? []);
@@ -202,7 +211,15 @@ export class PodWorker {
     const connected = this.#connected;
     this.#connected = undefined;
     this.#sandbox = undefined;
-    if (connected) this.#options.network.disconnect(connected);
+    if (!connected) return;
+    this.#former = connected;
+    this.#options.network.disconnect(connected);
+  }
+
+  /** When the API has heard that the pod is over. */
+  #releaseAddresses(): void {
+    if (this.#former) this.#options.network.release(this.#former);
+    this.#former = undefined;
   }
 
   // ── containers ────────────────────────────────────────────────────────────────────────────────────────────────

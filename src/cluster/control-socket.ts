@@ -81,10 +81,14 @@ function statusOf(machine: Machine): MachineStatus {
   };
 }
 
+const SILENCE_MS = 5000;
+
 /** @throws OpError `cluster-missing` when no machine answers there */
 export function askMachine<T>(layout: Layout, request: MachineRequest): Promise<T> {
   return new Promise((resolve, reject) => {
     const socket = connect(layout.machineSocket);
+    // A probe waits for packets that do not come; all else is answered at once.
+    if (request.do !== "probe") socket.setTimeout(SILENCE_MS, () => socket.destroy(new Error("no answer")));
     let text = "";
     socket.setEncoding("utf8");
     socket.on("connect", () => socket.write(`${JSON.stringify(request)}\n`));

@@ -1,5 +1,5 @@
 /** @module The keys of a cluster: made once, read by its parts. Files are their user's alone. */
-import { generateKeyPairSync, randomBytes } from "node:crypto";
+import { generateKeyPairSync, randomBytes, X509Certificate } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { tokenHash, type User } from "../apiserver/users.ts";
@@ -34,11 +34,11 @@ export function readCredentials(layout: Layout): Credentials | undefined {
   return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Stored) : undefined;
 }
 
-/** Makes what is missing. The library that makes certificates is loaded only then. */
+/** Makes what is missing, or ends soon. The library that makes certificates is loaded only then. */
 export async function ensureCredentials(layout: Layout, request: CredentialsRequest): Promise<Credentials> {
   const known = readCredentials(layout) as Stored | undefined;
   const madeFor = [...request.addresses, ...request.nodes].join(" ");
-  if (known?.madeFor === madeFor) return known;
+  if (known?.madeFor === madeFor && isFresh(known.server) && isFresh(known.admin)) return known;
   const { createAuthority, sign } = await import("./certificates.ts");
   const authority = known
     ? { certificate: known.authority, key: known.authorityKey }
@@ -61,12 +61,13 @@ export async function ensureCredentials(layout: Layout, request: CredentialsRequ
       addresses: request.addresses,
     }),
     admin:
-      known?.admin ??
-      (await sign(authority, {
-        commonName: "kubernetes-admin",
-        organization: "system:masters",
-        use: "client",
-      })),
+      known && isFresh(known.admin)
+        ? known.admin
+        : await sign(authority, {
+            commonName: "kubernetes-admin",
+            organization: "system:masters",
+            use: "client",
+          }),
     signingKey: known?.signingKey ?? newSigningKey(),
     tokens: Object.fromEntries(
       ["admin", ...request.nodes.flatMap((node) => [`node:${node}`, `agent:${node}`])].map((name) => [
@@ -77,6 +78,14 @@ export async function ensureCredentials(layout: Layout, request: CredentialsRequ
   };
   writeFileSync(path.join(layout.pki, FILE), JSON.stringify(stored), { mode: 0o600 });
   return stored;
+}
+
+const RENEWED_DAYS = 30;
+
+/** Whether a certificate holds for a while yet: clusters are older than a day, and seldom up for a month. */
+function isFresh({ certificate }: KeyPair): boolean {
+  const ends = Date.parse(new X509Certificate(certificate).validTo);
+  return ends - Date.now() > RENEWED_DAYS * 86_400_000;
 }
 
 function newSigningKey(): string {

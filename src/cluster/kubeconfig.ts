@@ -1,5 +1,15 @@
 /** @module The kubeconfig of a cluster: printed alone, or put into the user's own beside what is there. */
-import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { dump, load } from "js-yaml";
 import { must, OpError } from "../base/errors.ts";
@@ -89,15 +99,48 @@ export function removeContext(file: string, context: string): void {
   });
 }
 
+/** @throws OpError `file-unreadable` when a context cannot be put there */
+export function checkKubeconfig(file: string): void {
+  read(file);
+}
+
 function change(file: string, edit: (config: Kubeconfig) => void): void {
-  const config = read(file);
-  edit(config);
+  const unlock = lock(file);
+  try {
+    const config = read(file);
+    edit(config);
+    // Another name first: who reads meanwhile sees the old file or the new one, whole.
+    const temporary = `${file}.${process.pid}.tmp`;
+    const mode = existsSync(file) ? statSync(file).mode & 0o777 : 0o600;
+    writeFileSync(temporary, kubeconfigText(config), { mode });
+    renameSync(temporary, file);
+  } finally {
+    unlock();
+  }
+}
+
+const LOCK_MS = 3000;
+const LOCK_PAUSE_MS = 10;
+
+/** The file that kubectl makes while it writes, too (client-go, tools/clientcmd). */
+function lock(file: string): () => void {
+  const held = `${file}.lock`;
   mkdirSync(path.dirname(file), { recursive: true });
-  // Another name first: who reads meanwhile sees the old file or the new one, whole.
-  const temporary = `${file}.${process.pid}.tmp`;
-  const mode = existsSync(file) ? statSync(file).mode & 0o777 : 0o600;
-  writeFileSync(temporary, kubeconfigText(config), { mode });
-  renameSync(temporary, file);
+  for (const deadline = Date.now() + LOCK_MS; ; ) {
+    try {
+      closeSync(openSync(held, "wx"));
+      return () => rmSync(held, { force: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+    if (Date.now() > deadline) {
+      throw new OpError(`${file} is being written by somebody else; if nobody is, remove ${held}`, {
+        code: "file-unreadable",
+        facts: { file: held },
+      });
+    }
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_PAUSE_MS);
+  }
 }
 
 function read(file: string): Kubeconfig {

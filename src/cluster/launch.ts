@@ -1,15 +1,18 @@
 /** @module `tortie up` from outside: keys, the API's socket, and the machine in namespaces of its own. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import path from "node:path";
 import type { Readable } from "node:stream";
 import { OpError } from "../base/errors.ts";
 import { linesOf } from "../client/lines.ts";
+import { checkSettings } from "./check-settings.ts";
 import { askMachine, type MachineStatus } from "./control-socket.ts";
 import { type Credentials, ensureCredentials } from "./credentials.ts";
-import { addContext, contextOf, kubeconfigOf, removeContext, userKubeconfigPath } from "./kubeconfig.ts";
-import { type Layout, makeFolders } from "./layout.ts";
+import { addContext, checkKubeconfig, kubeconfigOf, userKubeconfigPath } from "./kubeconfig.ts";
+import { type Layout, makeFolder, makeFolders, stateRoot } from "./layout.ts";
+import { tryLock } from "./lock.ts";
+import { lastLines } from "./log-file.ts";
 import type { MachineNews } from "./run-machine.ts";
 import {
   DEFAULTS,
@@ -19,13 +22,16 @@ import {
   wellKnownAddresses,
   writeSettings,
 } from "./settings.ts";
-import { checkStore } from "./store-choice.ts";
+import { needsRelay } from "./store-choice.ts";
+import { deleteState, machinePid } from "./take-down.ts";
 
 export interface UpOptions {
   readonly layout: Layout;
   /** What was asked for; the rest is as it was last time, or by default. */
   readonly asked: Partial<Settings>;
   readonly kubeconfig: boolean;
+  /** Ends the start, and what was started. */
+  readonly signal?: AbortSignal;
 }
 
 export interface Running {
@@ -39,35 +45,70 @@ const FIRST_PORT = 6443;
 const PORTS = 100;
 
 /**
- * Starts a cluster; resolves when its nodes are Ready.
- * @throws OpError `cluster-exists` when it runs already, `api-refused` when its port is in use
+ * Starts a cluster; resolves when its nodes are Ready. Where it does not start, nothing is left that was not there.
+ * @throws OpError `cluster-exists` when it runs already or is being started, `input-invalid` for settings that cannot be,
+ * `api-refused` when its port is in use, `interrupted`
  */
-export async function launch({ layout, asked, kubeconfig }: UpOptions): Promise<Running> {
-  makeFolders(layout);
+export async function launch(options: UpOptions): Promise<Running> {
+  const { layout } = options;
+  makeFolder(stateRoot());
+  const lock = tryLock(layout.lock);
+  if (typeof lock === "number") {
+    throw new OpError(
+      `cluster ${layout.name} is being started by process ${lock}; another one needs another --name`,
+      { code: "cluster-exists", facts: { name: layout.name, pid: lock } },
+    );
+  }
+  try {
+    return await launchAlone(options);
+  } finally {
+    lock();
+  }
+}
+
+async function launchAlone({ layout, asked, kubeconfig, signal }: UpOptions): Promise<Running> {
   await refuseSecond(layout);
   const known = readSettings(layout);
   checkUnchanged(known, asked, layout.name);
-  if (asked.store !== undefined) checkStore(asked.store);
-  const { server, port } = await openApi(asked.port ?? known?.port);
-  const settings: Settings = { ...DEFAULTS, ...known, ...asked, port };
-  const { api } = wellKnownAddresses(settings);
-  const nodes = Array.from({ length: settings.nodes }, (_, index) => nodeName(index));
-  const credentials = await ensureCredentials(layout, { nodes, addresses: ["127.0.0.1", api, "172.18.0.2"] });
-  writeSettings(layout, settings);
-  if (kubeconfig) addContext(userKubeconfigPath(), kubeconfigOf(layout.name, port, credentials));
-  const child = startMachine(layout, server);
-  server.close();
+  const wanted = { ...DEFAULTS, ...known, ...asked };
+  checkSettings({ port: 0, ...wanted });
+  if (kubeconfig) checkKubeconfig(userKubeconfigPath());
+  makeFolders(layout);
+  let child: ChildProcess | undefined;
   try {
-    await ready(child, layout);
+    const { server, port } = await openApi(wanted.port);
+    try {
+      const settings: Settings = { ...wanted, port };
+      const credentials = await ensureCredentials(layout, {
+        nodes: Array.from({ length: settings.nodes }, (_, index) => nodeName(index)),
+        addresses: ["127.0.0.1", wellKnownAddresses(settings).api, "172.18.0.2"],
+      });
+      writeSettings(layout, settings);
+      child = startMachine(layout, server);
+      if (needsRelay(settings.store)) startRelay(layout, settings, child);
+      await ready(child, layout, signal);
+      if (kubeconfig) addContext(userKubeconfigPath(), kubeconfigOf(layout.name, port, credentials));
+      return { settings, credentials, child };
+    } finally {
+      server.close();
+    }
   } catch (error) {
     // With it goes everything that it started.
-    child.kill("SIGKILL");
+    child?.kill("SIGKILL");
+    if (known) writeSettings(layout, known);
+    else deleteState(layout, { keepLogs: true });
     throw error;
   }
-  return { settings, credentials, child };
 }
 
 async function refuseSecond(layout: Layout): Promise<void> {
+  const machine = machinePid(layout);
+  if (machine !== undefined && !existsSync(layout.machineSocket)) {
+    throw new OpError(
+      `cluster ${layout.name} has a process (${machine}) that does not answer; end it with: tortie down --name ${layout.name}`,
+      { code: "cluster-exists", facts: { name: layout.name, pid: machine } },
+    );
+  }
   if (!existsSync(layout.machineSocket)) return;
   try {
     const { pid } = await askMachine<MachineStatus>(layout, { do: "status" });
@@ -79,7 +120,6 @@ async function refuseSecond(layout: Layout): Promise<void> {
     if (error instanceof OpError && error.code === "cluster-exists") throw error;
     // A socket that nobody answers at is left over.
     rmSync(layout.run, { recursive: true, force: true });
-    makeFolders(layout);
   }
 }
 
@@ -133,9 +173,7 @@ function startMachine(layout: Layout, server: Server): ChildProcess {
     [
       ...user,
       ...["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"],
-      process.execPath,
-      ...process.execArgv,
-      process.argv[1] ?? "",
+      ...ourselves(),
       ...["machine", "--name", layout.name],
     ],
     {
@@ -145,57 +183,44 @@ function startMachine(layout: Layout, server: Server): ChildProcess {
       env: { ...process.env, TORTIE_USER: String(process.getuid?.() ?? 0) },
     },
   );
+  if (child.pid !== undefined) writeFileSync(layout.machinePid, String(child.pid), { mode: 0o600 });
   return child;
 }
 
-function ready(child: ChildProcess, layout: Layout): Promise<void> {
+/** Outside of the cluster's namespaces. */
+function startRelay(layout: Layout, { store }: Settings, machine: ChildProcess): void {
+  const log = openSync(path.join(layout.logs, "etcd-relay.log"), "a");
+  const words = ["etcd-relay", "--name", layout.name, "--store", store, "--machine", String(machine.pid)];
+  const [program = "", ...rest] = [...ourselves(), ...words];
+  spawn(program, rest, { stdio: ["ignore", log, log], detached: true }).unref();
+}
+
+function ourselves(): string[] {
+  return [process.execPath, ...process.execArgv, process.argv[1] ?? ""];
+}
+
+function ready(child: ChildProcess, layout: Layout, signal: AbortSignal | undefined): Promise<void> {
   const news = child.stdio[4] as Readable;
   return new Promise((resolve, reject) => {
     const fail = (words: string): void => {
       const tail = lastLines(path.join(layout.logs, "machine.log"));
       reject(new OpError(`the cluster did not start: ${words}${tail}`, { code: "kernel-unavailable" }));
     };
+    const stop = (): void =>
+      reject(new OpError("interrupted; the cluster did not start", { code: "interrupted" }));
+    if (signal?.aborted) stop();
+    signal?.addEventListener("abort", stop);
     child.once("error", (error) =>
       fail(`unshare: ${error.message}; install it with: apt-get install util-linux`),
     );
-    child.once("exit", (code, signal) => fail(`the machine ended (${signal ?? `exit ${code}`})`));
+    child.once("exit", (code, by) => fail(`the machine ended (${by ?? `exit ${code}`})`));
     linesOf(news).on("line", (line) => {
       const told = JSON.parse(line) as MachineNews;
       child.removeAllListeners("exit");
+      signal?.removeEventListener("abort", stop);
       news.destroy();
       if ("failed" in told) fail(told.failed);
       else resolve();
     });
   });
-}
-
-function lastLines(file: string): string {
-  if (!existsSync(file)) return "";
-  const lines = readFileSync(file, "utf8").trimEnd().split("\n").slice(-5);
-  return `\n${lines.map((line) => `  ${line}`).join("\n")}\n  (the whole log is ${file})`;
-}
-
-const DOWN_MS = 15_000;
-
-/** Ends a cluster; its objects stay. Resolves when it is gone. @throws OpError `cluster-missing` */
-export async function bringDown(layout: Layout): Promise<void> {
-  await askMachine(layout, { do: "down" });
-  const deadline = Date.now() + DOWN_MS;
-  while (Date.now() < deadline) {
-    try {
-      await askMachine(layout, { do: "status" });
-    } catch {
-      break;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  rmSync(layout.run, { recursive: true, force: true });
-  removeContext(userKubeconfigPath(), contextOf(layout.name));
-}
-
-/** Deletes everything of a cluster that is down. */
-export function deleteState(layout: Layout): void {
-  rmSync(layout.state, { recursive: true, force: true });
-  rmSync(layout.run, { recursive: true, force: true });
-  removeContext(userKubeconfigPath(), contextOf(layout.name));
 }

@@ -17,6 +17,12 @@ export interface Layout {
   readonly apiSocket: string;
   readonly kubeletSocket: string;
   readonly machineSocket: string;
+  /** Where an etcd of the machine's own network is reached from inside. */
+  readonly etcdSocket: string;
+  /** Held while the cluster is started. */
+  readonly lock: string;
+  /** The number of the process that holds all others, from before it answers. */
+  readonly machinePid: string;
   agentSocket(node: string): string;
 }
 
@@ -50,6 +56,9 @@ export function layoutOf(name: string): Layout {
     apiSocket: path.join(run, "api.sock"),
     kubeletSocket: path.join(run, "kubelet.sock"),
     machineSocket: path.join(run, "machine.sock"),
+    etcdSocket: path.join(run, "etcd.sock"),
+    lock: path.join(stateRoot(), `${name}.lock`),
+    machinePid: path.join(state, "machine.pid"),
     agentSocket: (node) => path.join(run, `agent-${node}.sock`),
   };
 }
@@ -71,10 +80,35 @@ function isWritable(folder: string): boolean {
   }
 }
 
-/** @throws OpError `file-unreadable` for a folder of another user's, who could put sockets there in our stead */
-export function makeFolders(layout: Layout): void {
-  for (const folder of [layout.state, layout.pki, layout.logs, layout.run])
+/** @throws OpError `file-unreadable` */
+export function makeFolder(folder: string): void {
+  try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new OpError(`cannot make the folder ${folder}: ${(cause as Error).message}`, {
+      code: "file-unreadable",
+      cause,
+      facts: { folder },
+    });
+  }
+}
+
+/** `sun_path` has 108 bytes, the last one zero (unix(7)). */
+const LONGEST_SOCKET = 107;
+
+/**
+ * @throws OpError `file-unreadable` for folders that cannot be made, and for one of another user's, who could put sockets
+ * there in our stead; `input-invalid` where sockets would have names too long for the kernel
+ */
+export function makeFolders(layout: Layout): void {
+  const longest = layout.agentSocket("node100");
+  if (Buffer.byteLength(longest) > LONGEST_SOCKET) {
+    throw new OpError(
+      `${longest} is too long for a socket's name (${LONGEST_SOCKET} bytes); name a shorter folder with TORTIE_RUN_DIR`,
+      { code: "input-invalid", facts: { path: longest } },
+    );
+  }
+  for (const folder of [layout.state, layout.pki, layout.logs, layout.run]) makeFolder(folder);
   const root = path.dirname(layout.run);
   const { uid } = statSync(root);
   if (uid !== process.getuid?.()) {

@@ -9,6 +9,7 @@
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { OpError } from "../base/errors.ts";
 import { isReason } from "../client/client.ts";
 import { HttpClient } from "../client/http-client.ts";
 import { NODES } from "../client/kinds.ts";
@@ -28,11 +29,14 @@ import type { ProbeResult } from "../linux/probe.ts";
 import { planNetwork } from "../network/plan.ts";
 import type { Credentials } from "./credentials.ts";
 import type { Layout } from "./layout.ts";
+import { lastLines } from "./log-file.ts";
 import type { MachineProbe } from "./machine-probe.ts";
 import { nodeName, podCidrsOf, type Settings, wellKnownAddresses } from "./settings.ts";
 import { Supervised } from "./supervisor.ts";
 
 export const API_PORT = 6443;
+/** One that has ended so often before it was of any use is not going to be. */
+const MOST_STARTS = 3;
 
 export interface MachineOptions {
   readonly layout: Layout;
@@ -153,7 +157,7 @@ export class Machine implements PodHost {
       token: credentials.tokens["admin"] ?? "",
       userAgent: "tortie-machine",
     });
-    await this.#waitForApi(client);
+    await this.#untilDone("control-plane", () => client.list(NODES));
     for (const node of this.nodes) await this.#register(client, node);
     for (const { name } of this.nodes) {
       this.#run({
@@ -179,8 +183,24 @@ export class Machine implements PodHost {
     this.#processes.push(new Supervised(plan, layout.logs, log));
   }
 
-  async #waitForApi(client: HttpClient): Promise<void> {
-    await untilDone(() => client.list(NODES));
+  /**
+   * Tries what one of our processes is not ready for yet.
+   * @throws OpError `kernel-unavailable` when that process has ended again and again
+   */
+  async #untilDone(name: string, work: () => Promise<unknown>): Promise<void> {
+    for (;;) {
+      try {
+        await work();
+        return;
+      } catch {
+        await sleep(10);
+      }
+      const { restarts = 0 } = this.#processes.find(({ plan }) => plan.name === name) ?? {};
+      if (restarts >= MOST_STARTS) {
+        const log = lastLines(path.join(this.#options.layout.logs, `${name}.log`));
+        throw new OpError(`${name} ends each time that it is started${log}`, { code: "kernel-unavailable" });
+      }
+    }
   }
 
   async #register(client: HttpClient, node: MachineNode): Promise<void> {
@@ -221,7 +241,7 @@ export class Machine implements PodHost {
   async #startKubelet(node: MachineNode, settings: Settings): Promise<void> {
     const { layout, credentials, version, log } = this.#options;
     const agent = new AgentSocket(layout.agentSocket(node.name));
-    await untilDone(() => agent.ask({ do: "ready" }));
+    await this.#untilDone(`agent-${node.name}`, () => agent.ask({ do: "ready" }));
     const kubelet = new Kubelet({
       node: node.name,
       addresses: node.addresses,
@@ -271,18 +291,6 @@ export class Machine implements PodHost {
     await this.#streams?.close();
     await this.#runtime.close();
     this.#lab.close();
-  }
-}
-
-/** Tries what others may not be ready for yet. */
-async function untilDone(work: () => Promise<unknown>): Promise<void> {
-  for (;;) {
-    try {
-      await work();
-      return;
-    } catch {
-      await sleep(10);
-    }
   }
 }
 

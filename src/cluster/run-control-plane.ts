@@ -31,7 +31,7 @@ export async function runControlPlane(name: string): Promise<void> {
     process.stdout.write(`${new Date().toISOString()} ${line}\n`);
   };
   rmSync(layout.apiSocket, { force: true });
-  const store = await openStore(settings, layout.data);
+  const store = await openStore(settings, layout);
   const plane = await ControlPlane.start({
     store,
     serviceNetworks: cidrsOf(settings.serviceNetworks),

@@ -14,7 +14,7 @@ export interface Settings {
   readonly loadBalancers: readonly string[];
   /** Of the API, on 127.0.0.1. */
   readonly port: number;
-  /** `memory`, `disk`, or `etcd+unix:///path/etcd.sock[/prefix]` */
+  /** `memory`, `disk`, `etcd://host:port[/prefix]` or `etcd+unix:///path/etcd.sock[/prefix]` */
   readonly store: string;
   readonly denyWith: DenyWith;
   /** A YAML file of stand-ins for images, beside those that are built in. */

@@ -1,7 +1,9 @@
 /** @module The store that a cluster's settings name. */
 import { OpError } from "../base/errors.ts";
+import { parseEtcdAddress } from "../store/etcd-store.ts";
 import { MemoryStore } from "../store/memory-store.ts";
 import type { Store } from "../store/store.ts";
+import type { Layout } from "./layout.ts";
 import type { Settings } from "./settings.ts";
 
 const ETCD = /^etcd(\+unix)?:/;
@@ -11,24 +13,29 @@ const ETCD = /^etcd(\+unix)?:/;
  * @throws OpError `input-invalid` for a store that there is not, or that a cluster cannot reach
  */
 export function checkStore(store: string): void {
-  if (store === "memory" || store === "disk" || store.startsWith("etcd+unix:")) return;
-  if (ETCD.test(store)) {
+  if (store === "memory" || store === "disk") return;
+  if (!ETCD.test(store)) {
     throw new OpError(
-      `${store} cannot be reached: a cluster of tortie up has a network of its own, without this machine's. Put a Unix socket before etcd, with its own --listen-client-urls unix://... or: socat UNIX-LISTEN:/run/etcd.sock,fork TCP:HOST:2379; then use --store etcd+unix:///run/etcd.sock[/prefix]`,
+      `there is no store ${JSON.stringify(store)}; there are memory, disk, etcd://HOST:PORT[/prefix] and etcd+unix:///path/etcd.sock[/prefix]`,
       { code: "input-invalid", facts: { store } },
     );
   }
-  throw new OpError(
-    `there is no store ${JSON.stringify(store)}; there are memory, disk and etcd+unix:///path/etcd.sock[/prefix]`,
-    { code: "input-invalid", facts: { store } },
-  );
+  parseEtcdAddress(store);
 }
 
-/** @param data - the folder of a store on disk. @throws OpError as {@link checkStore} does, or when it does not open */
-export async function openStore({ store }: Settings, data: string): Promise<Store> {
+/** Whether etcd is on the machine's own network, which the cluster has no way to but {@link Layout.etcdSocket}. */
+export function needsRelay(store: string): boolean {
+  return store.startsWith("etcd:");
+}
+
+/** @throws OpError as {@link checkStore} does, or when it does not open */
+export async function openStore({ store }: Settings, layout: Layout): Promise<Store> {
   checkStore(store);
   if (store === "memory") return new MemoryStore();
-  if (store === "disk") return (await import("../store/disk-store.ts")).DiskStore.open(data);
-  const { EtcdStore, parseEtcdAddress } = await import("../store/etcd-store.ts");
-  return EtcdStore.open(parseEtcdAddress(store));
+  if (store === "disk") return (await import("../store/disk-store.ts")).DiskStore.open(layout.data);
+  const { EtcdStore } = await import("../store/etcd-store.ts");
+  const address = parseEtcdAddress(store);
+  return EtcdStore.open(
+    needsRelay(store) ? { ...address, endpoints: [{ socketPath: layout.etcdSocket }] } : address,
+  );
 }

@@ -58,14 +58,18 @@ export class Supervised {
       });
     const child = inside ? inside(start) : start();
     this.#child = child;
-    child.on("error", (error) => this.#told(`${this.plan.name}: ${error.message}`));
-    child.on("exit", (code, signal) => {
+    const ended = (words: string): void => {
       this.#child = undefined;
       if (this.#stopped) return;
-      this.#told(`${this.plan.name} ended (${signal ?? `exit ${code}`}); it is started again`);
+      this.#told(`${this.plan.name} ended (${words}); it is started again`);
       this.#pause = Date.now() - began > STEADY_MS ? FIRST_PAUSE_MS : Math.min(this.#pause * 2, MAX_PAUSE_MS);
       this.#restarts++;
       this.#timer = setTimeout(() => this.#start(), this.#pause);
+    };
+    child.on("exit", (code, signal) => ended(signal ?? `exit ${code}`));
+    // What could not be started has no exit.
+    child.on("error", (error) => {
+      if (child.pid === undefined) ended(error.message);
     });
   }
 

@@ -11,6 +11,8 @@ export interface PolicyInForce {
   readonly inForce: string;
 }
 
+const ANSWER_MS = 2000;
+
 /** Cost: the policies of the cluster. @throws OpError `api-unreachable` */
 export async function policiesInForce(layout: Layout): Promise<PolicyInForce[]> {
   const token = readCredentials(layout)?.tokens["admin"] ?? "";
@@ -20,6 +22,8 @@ export async function policiesInForce(layout: Layout): Promise<PolicyInForce[]> 
     token,
     userAgent: "tortie-status",
   });
+  // A control plane that is stopped takes connections and answers none.
+  const timer = setTimeout(() => client.close(), ANSWER_MS);
   try {
     const tables = await Promise.all(
       POLICIES.map(async (type) =>
@@ -31,6 +35,7 @@ export async function policiesInForce(layout: Layout): Promise<PolicyInForce[]> 
     );
     return tables.flat();
   } finally {
+    clearTimeout(timer);
     client.close();
   }
 }

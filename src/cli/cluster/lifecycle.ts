@@ -6,9 +6,10 @@ import { OpError } from "../../base/errors.ts";
 import { askMachine } from "../../cluster/control-socket.ts";
 import { readCredentials } from "../../cluster/credentials.ts";
 import { contextOf, kubeconfigOf, kubeconfigText } from "../../cluster/kubeconfig.ts";
-import { bringDown, deleteState, launch } from "../../cluster/launch.ts";
+import { launch } from "../../cluster/launch.ts";
 import { layoutOf } from "../../cluster/layout.ts";
 import { DEFAULTS, IPV6, readSettings, type Settings } from "../../cluster/settings.ts";
+import { bringDown, deleteState, missing } from "../../cluster/take-down.ts";
 import type { Io } from "../io.ts";
 import type { UpFlags } from "./up-flags.ts";
 
@@ -20,7 +21,13 @@ export async function runUp(io: Io, flags: UpFlags): Promise<number> {
     ...fromFlags(flags, io.folder),
   };
   io.progress(`starting cluster ${flags.name} …`);
-  const { settings, child } = await launch({ layout, asked, kubeconfig: flags.kubeconfig });
+  const interrupted = new AbortController();
+  const asksToEnd = new Promise<number>((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => resolve(0));
+  });
+  void asksToEnd.then(() => interrupted.abort());
+  const { signal } = interrupted;
+  const { settings, child } = await launch({ layout, asked, kubeconfig: flags.kubeconfig, signal });
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
   const nodes = settings.nodes === 1 ? "1 node" : `${settings.nodes} nodes`;
   io.out(
@@ -36,9 +43,6 @@ export async function runUp(io: Io, flags: UpFlags): Promise<number> {
   }
   io.err("Ctrl-C ends the cluster; its objects stay for the next up");
   const ended = new Promise<number>((resolve) => child.once("exit", () => resolve(1)));
-  const asksToEnd = new Promise<number>((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => resolve(0));
-  });
   const status = await Promise.race([ended, asksToEnd]);
   if (status !== 0)
     throw new OpError(`the cluster ended by itself; its log is ${path.join(layout.logs, "machine.log")}`, {
@@ -134,10 +138,7 @@ export function runKubeconfig(io: Io, name: string): Promise<number> {
   const layout = layoutOf(name);
   const settings = readSettings(layout);
   const credentials = readCredentials(layout);
-  if (!settings || !credentials)
-    throw new OpError(`there is no cluster ${name}; start it with: tortie up --name ${name}`, {
-      code: "cluster-missing",
-    });
+  if (!settings || !credentials) throw missing(name);
   io.out(kubeconfigText(kubeconfigOf(name, settings.port, credentials)).trimEnd());
   return Promise.resolve(0);
 }

@@ -54,7 +54,9 @@ export async function runStatus(
 }
 
 function known(): string[] {
-  return existsSync(stateRoot()) ? readdirSync(stateRoot()).sort() : [];
+  if (!existsSync(stateRoot())) return [];
+  const entries = readdirSync(stateRoot(), { withFileTypes: true });
+  return entries.flatMap((entry) => (entry.isDirectory() ? [entry.name] : [])).sort();
 }
 
 async function look(name: string): Promise<ClusterLine | undefined> {

@@ -103,7 +103,10 @@ function addUp(program: Command, io: Io, run: Run): void {
       "of the API on 127.0.0.1 (the first free one from 6443)",
       number("port", 1, 65_535),
     )
-    .option("--store <store>", "memory, disk, or etcd+unix:///path/etcd.sock[/prefix] (disk)")
+    .option(
+      "--store <store>",
+      "memory, disk, etcd://host:port[/prefix], or etcd+unix:///path/etcd.sock[/prefix] (disk)",
+    )
     .addOption(
       new Option("--deny-with <action>", "what is denied vanishes, or its sender is told so").choices([
         "drop",
@@ -120,6 +123,7 @@ function addUp(program: Command, io: Io, run: Run): void {
         "tortie up --detach                    two nodes; kubectl's context is tortie-default",
         "tortie up --name lab --nodes 3 --ipv6",
         "tortie up --pod-cidr 10.244.0.0/16 --store memory",
+        "tortie up --store etcd://127.0.0.1:2379/lab",
         "tortie up --config cluster.yaml",
       ),
     )
@@ -141,6 +145,14 @@ function addProcesses(program: Command, run: Run): void {
     .requiredOption("--name <name>")
     .action((options: { name: string }) =>
       run(async () => (await import("../cluster/processes.ts")).runControlPlaneProcess(options.name)),
+    );
+  program
+    .command("etcd-relay", { hidden: true })
+    .requiredOption("--name <name>")
+    .requiredOption("--store <store>")
+    .requiredOption("--machine <pid>")
+    .action((options: { name: string; store: string; machine: string }) =>
+      run(async () => (await import("../cluster/processes.ts")).runEtcdRelayProcess(options)),
     );
   program
     .command("agent", { hidden: true })

@@ -1,0 +1,74 @@
+/** @module The end of a cluster, whatever state it is in, and of what it has left. */
+import { readdirSync, readFileSync, rmSync } from "node:fs";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { OpError } from "../base/errors.ts";
+import { askMachine } from "./control-socket.ts";
+import { contextOf, removeContext, userKubeconfigPath } from "./kubeconfig.ts";
+import type { Layout } from "./layout.ts";
+
+const DOWN_MS = 15_000;
+const LOOK_MS = 20;
+
+/**
+ * Ends a cluster; its objects stay. Resolves when it is gone. One that does not answer is killed: with its first process
+ * the kernel ends all that is in its namespaces.
+ * @throws OpError `cluster-missing`
+ */
+export async function bringDown(layout: Layout): Promise<void> {
+  const pid = machinePid(layout);
+  try {
+    await askMachine(layout, { do: "down" });
+    await gone(layout, DOWN_MS);
+  } catch (error) {
+    if (pid === undefined) throw error;
+  }
+  if (machinePid(layout) === pid && pid !== undefined) {
+    process.kill(pid, "SIGKILL");
+    await gone(layout, DOWN_MS);
+  }
+  rmSync(layout.run, { recursive: true, force: true });
+  rmSync(layout.machinePid, { force: true });
+  removeContext(userKubeconfigPath(), contextOf(layout.name));
+}
+
+async function gone(layout: Layout, withinMs: number): Promise<void> {
+  const deadline = Date.now() + withinMs;
+  while (machinePid(layout) !== undefined && Date.now() < deadline) await sleep(LOOK_MS);
+}
+
+/** The process that holds the cluster's namespaces, where there still is one; numbers are given out again. */
+export function machinePid(layout: Layout): number | undefined {
+  try {
+    const pid = Number(readFileSync(layout.machinePid, "utf8"));
+    const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+    const at = words.indexOf("machine");
+    return at > 0 && words[at + 2] === layout.name ? pid : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Deletes everything of a cluster that is down. */
+export function deleteState(
+  layout: Layout,
+  { keepLogs = false }: { readonly keepLogs?: boolean } = {},
+): void {
+  rmSync(layout.run, { recursive: true, force: true });
+  if (keepLogs) {
+    for (const name of readdirSync(layout.state))
+      if (name !== path.basename(layout.logs))
+        rmSync(path.join(layout.state, name), { recursive: true, force: true });
+    return;
+  }
+  rmSync(layout.state, { recursive: true, force: true });
+  removeContext(userKubeconfigPath(), contextOf(layout.name));
+}
+
+/** @throws OpError `cluster-missing` where there is no cluster of that name */
+export function missing(name: string): OpError {
+  return new OpError(`there is no cluster ${name}; start it with: tortie up --name ${name}`, {
+    code: "cluster-missing",
+    facts: { name },
+  });
+}

@@ -12,7 +12,7 @@ import { formatIssue, type Issue } from "../base/issue.ts";
 import type { PodIdentity } from "../client/agent-protocol.ts";
 import type { Client } from "../client/client.ts";
 import { Informer } from "../client/informer.ts";
-import { PODS } from "../client/kinds.ts";
+import { ENDPOINT_SLICES, NODES, PODS, SERVICES } from "../client/kinds.ts";
 import type { KubeObject, ResourceType } from "../client/objects.ts";
 import { isPolicy, POLICIES, POLICY_FACTS } from "../client/policy-kinds.ts";
 import type { Conntrack } from "../linux/conntrack.ts";
@@ -44,6 +44,9 @@ export interface AgentOptions {
 
 const RESYNC_MS = 1000;
 const FEW_ADDRESSES = 16;
+/** Services that are worked off so soon need no pause; after others there is one, so many times as long. */
+const BRIEF_MS = 10;
+const SERVICES_PAUSE = 3;
 
 export class Agent {
   readonly #options: AgentOptions;
@@ -60,6 +63,10 @@ export class Agent {
   #isBehind = false;
   #scheduled = false;
   #servicesChanged = true;
+  #servicesNotBefore = 0;
+  #servicesTimer: NodeJS.Timeout | undefined;
+  /** Nodes and their addresses, as text. */
+  #nodes = "";
   #retry: NodeJS.Timeout | undefined;
 
   constructor(options: AgentOptions) {
@@ -168,9 +175,19 @@ export class Agent {
   }
 
   #changed(type: ResourceType): void {
-    if (type.plural === "services" || type.plural === "endpointslices" || type.plural === "nodes")
+    if (type === SERVICES || type === ENDPOINT_SLICES || (type === NODES && this.#nodesChanged()))
       this.#servicesChanged = true;
     this.#schedule();
+  }
+
+  /** Nodes tell of themselves all the time, and seldom anything that concerns Services. */
+  #nodesChanged(): boolean {
+    const text = [...this.#cluster.graph.nodes]
+      .map(([name, addresses]) => `${name} ${addresses.map(formatIp).join(" ")}`)
+      .join("\n");
+    const isNews = text !== this.#nodes;
+    this.#nodes = text;
+    return isNews;
   }
 
   /**
@@ -224,9 +241,7 @@ export class Agent {
     const changes: NftChange[] = [];
     try {
       changes.push(...this.#ruleset.update(this.#cluster.flush()));
-      if (this.#servicesChanged)
-        changes.push(...this.#ruleset.setServices(serviceMappings(this.#cluster, node)));
-      this.#servicesChanged = false;
+      if (this.#servicesChanged) changes.push(...this.#services(node));
       if (changes.length > 0) driver.apply(changes);
     } catch (error) {
       log(`the kernel does not follow: ${error instanceof Error ? error.message : String(error)}`);
@@ -235,6 +250,26 @@ export class Agent {
       return;
     }
     this.#tellInForce();
+  }
+
+  /**
+   * Cost: all Services and endpoints, however few changed; so many of them, changing often, must not hold up policy,
+   * and have a share of the time.
+   */
+  #services(node: string): NftChange[] {
+    const began = performance.now();
+    if (began < this.#servicesNotBefore) {
+      this.#servicesTimer ??= setTimeout(() => {
+        this.#servicesTimer = undefined;
+        this.#schedule();
+      }, this.#servicesNotBefore - began);
+      return [];
+    }
+    const changes = this.#ruleset.setServices(serviceMappings(this.#cluster, node));
+    this.#servicesChanged = false;
+    const took = performance.now() - began;
+    this.#servicesNotBefore = took < BRIEF_MS ? 0 : performance.now() + took * SERVICES_PAUSE;
+    return [...changes];
   }
 
   /** What was refused may be half compiled: all is compiled anew, and the kernel is read back and held to it. */
@@ -256,6 +291,7 @@ export class Agent {
 
   stop(): void {
     clearTimeout(this.#retry);
+    clearTimeout(this.#servicesTimer);
     for (const informer of this.#informers) informer.stop();
     this.#report.stop();
     this.#ruleset.close();

@@ -6,7 +6,7 @@ import { shortHash } from "../base/hash.ts";
 import { type Family, formatIp } from "../base/ip.ts";
 import type { ServiceMapping } from "../policy/services.ts";
 import { rule } from "./compile-chains.ts";
-import { addressField } from "./compile-rule.ts";
+import { addressField, denyStatement } from "./compile-rule.ts";
 import { BASE, selfSet, serviceChain, serviceMap } from "./names.ts";
 import type { NftChain, NftRule, NftStatement } from "./table.ts";
 import type { TableEditor } from "./table-editor.ts";
@@ -107,7 +107,10 @@ export class ServiceChains {
   set(mappings: readonly ServiceMapping[]): void {
     const elements = new Map<string, { map: string; key: string; chain: string }>();
     const chains = new Set<string>();
-    for (const mapping of mappings) {
+    // An address that is a Service's own is nobody else's, whatever external addresses they name.
+    const own = mappings.filter(({ door }) => door === undefined);
+    const doors = mappings.filter(({ door }) => door !== undefined);
+    for (const mapping of [...own, ...doors]) {
       if (mapping.addresses.length === 0 || !this.#families.includes(mapping.family)) continue;
       const door = mapping.door === undefined ? "" : ` ${mapping.door} ${mapping.portName}`;
       const chain = serviceChain(
@@ -118,7 +121,8 @@ export class ServiceChains {
       for (const address of mapping.addresses) {
         const map = serviceMap(mapping.family);
         const key = `${formatIp(address)} . ${mapping.protocol} . ${mapping.port}`;
-        elements.set(`${map} ${key}`, { map, key, chain });
+        const name = `${map} ${key}`;
+        if (!elements.has(name)) elements.set(name, { map, key, chain });
       }
     }
     for (const [name, { map, key }] of this.#elements)
@@ -136,7 +140,8 @@ function chainOf(name: string, mapping: ServiceMapping): NftChain {
   if (mapping.backends.length === 0) {
     return {
       name,
-      rules: [{ statements: [{ kind: "counter" }, { kind: "verdict", to: { verdict: "drop" } }], comment }],
+      // Clients are told at once, as by kube-proxy.
+      rules: [{ statements: [{ kind: "counter" }, denyStatement("reject")], comment }],
     };
   }
   const backends = mapping.backends.map(({ address, port }) => ({ address: formatIp(address), port }));

@@ -23,7 +23,7 @@ import {
   writeSettings,
 } from "./settings.ts";
 import { needsRelay } from "./store-choice.ts";
-import { deleteState, machinePid } from "./take-down.ts";
+import { deleteState, killMachine, machinePid } from "./take-down.ts";
 
 export interface UpOptions {
   readonly layout: Layout;
@@ -94,7 +94,7 @@ async function launchAlone({ layout, asked, kubeconfig, signal }: UpOptions): Pr
     }
   } catch (error) {
     // With it goes everything that it started.
-    child?.kill("SIGKILL");
+    if (child?.pid !== undefined) await killMachine(child.pid);
     if (known) writeSettings(layout, known);
     else deleteState(layout, { keepLogs: true });
     throw error;

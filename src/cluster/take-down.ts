@@ -23,13 +23,43 @@ export async function bringDown(layout: Layout): Promise<void> {
   } catch (error) {
     if (pid === undefined) throw error;
   }
-  if (machinePid(layout) === pid && pid !== undefined) {
-    process.kill(pid, "SIGKILL");
-    await gone(layout, DOWN_MS);
-  }
+  if (pid !== undefined && machinePid(layout) === pid) await killMachine(pid);
   rmSync(layout.run, { recursive: true, force: true });
   rmSync(layout.machinePid, { force: true });
   removeContext(userKubeconfigPath(), contextOf(layout.name));
+}
+
+/** Resolves when nothing of it runs: its child is the first process of the namespaces. */
+export async function killMachine(pid: number): Promise<void> {
+  const all = [pid, ...childrenOf(pid)];
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended by itself.
+  }
+  const deadline = Date.now() + DOWN_MS;
+  while (all.some(hasCommand) && Date.now() < deadline) await sleep(LOOK_MS);
+}
+
+function childrenOf(pid: number): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8")
+      .trim()
+      .split(" ")
+      .filter(Boolean)
+      .map(Number);
+  } catch {
+    return [];
+  }
+}
+
+/** One that has ended has none, even where nobody has asked for its status yet. */
+function hasCommand(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8") !== "";
+  } catch {
+    return false;
+  }
 }
 
 async function gone(layout: Layout, withinMs: number): Promise<void> {

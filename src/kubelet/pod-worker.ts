@@ -27,16 +27,9 @@ import {
   phaseOf,
   podStatus,
 } from "./pod-status.ts";
+import { PodVolumes } from "./pod-volumes.ts";
 import { type ProbeKind, Probes } from "./probes.ts";
-import {
-  ContainerError,
-  type Mount,
-  type PodSandbox,
-  type RunningContainer,
-  type Runtime,
-} from "./runtime/runtime.ts";
-import { TokenFiles } from "./token-files.ts";
-import { type MadeVolume, makeToken, makeVolumes, mountsOf } from "./volumes.ts";
+import { ContainerError, type PodSandbox, type RunningContainer, type Runtime } from "./runtime/runtime.ts";
 
 export interface PodWorkerOptions {
   readonly node: string;
@@ -68,13 +61,11 @@ export class PodWorker {
   readonly #records = new Map<string, ContainerRecord>();
   readonly #specs = new Map<string, Container>();
   readonly #probes = new Map<string, Probes>();
-  readonly #tokens: TokenFiles;
+  readonly #volumes: PodVolumes;
   #connected: ConnectedPod | undefined;
   /** Its link is gone, and its addresses are not given back yet. */
   #former: ConnectedPod | undefined;
   #sandbox: PodSandbox | undefined;
-  #volumes: ReadonlyMap<string, MadeVolume> | undefined;
-  #token: Mount | undefined;
   #startTime: string | undefined;
   #toldStatus = "";
   #stopping: Promise<void> | undefined;
@@ -82,7 +73,7 @@ export class PodWorker {
 
   constructor(options: PodWorkerOptions) {
     this.#options = options;
-    this.#tokens = new TokenFiles(options.client);
+    this.#volumes = new PodVolumes(options.directory, options.client, options.authority);
   }
 
   get sandbox(): PodSandbox | undefined {
@@ -133,8 +124,8 @@ export class PodWorker {
     if (await this.#connect(pod)) await this.#startContainers(pod);
     // Nobody needs the sidecars any more.
     if (mainsEnded([...this.#records.values()])) this.#sidecarsEnd ??= this.#stopSidecars(graceOf(pod));
-    const renewal = await this.#tokens.renew(pod);
-    if (renewal !== undefined) this.#options.wake(renewal);
+    const refresh = await this.#volumes.refresh(this.#facts(pod));
+    if (refresh !== undefined) this.#options.wake(refresh);
     await this.#tell(pod);
     const now = phaseOf(pod, [...this.#records.values()]);
     if (now === "Succeeded" || now === "Failed") {
@@ -207,6 +198,10 @@ export class PodWorker {
     }
   }
 
+  #facts(pod: Pod): PodFacts {
+    return { pod, addresses: this.#sandbox?.addresses ?? [], hostAddresses: this.#options.hostAddresses };
+  }
+
   #disconnect(): void {
     const connected = this.#connected;
     this.#connected = undefined;
@@ -261,17 +256,16 @@ export class PodWorker {
   }
 
   async #start(pod: Pod, container: Container, record: ContainerRecord): Promise<void> {
-    const { runtime, client, events, services, authority, hostAddresses } = this.#options;
+    const { runtime, client, events, services } = this.#options;
     const sandbox = this.#sandbox;
     if (!sandbox) return;
     const fieldPath = `spec.${record.role === "main" ? "containers" : "initContainers"}{${container.name}}`;
-    const facts: PodFacts = { pod, addresses: sandbox.addresses, hostAddresses };
-    const sources = { client, facts, tokens: this.#tokens, authority };
-    this.#volumes ??= await makeVolumes(path.join(sandbox.directory, "volumes"), sources);
+    const facts = this.#facts(pod);
     // What only answers on ports reads no token, and a thousand of them are not asked for before somebody looks inside.
     const mayBePoint = container.command === undefined && container.args === undefined;
     const hasOwnAccount = (pod.spec.serviceAccountName ?? "default") !== "default";
-    if (!mayBePoint || hasOwnAccount) this.#token ??= await makeToken(sandbox.directory, sources);
+    const tokens =
+      !mayBePoint || hasOwnAccount || this.#volumes.hasToken ? await this.#volumes.token(facts) : [];
     const restart = record.last ? record.restarts + 1 : record.restarts;
     const logPath = this.#logPath(container.name, restart);
     await mkdir(path.dirname(logPath), { recursive: true });
@@ -292,12 +286,11 @@ export class PodWorker {
       tty: container.tty === true,
       stdin: container.stdin === true,
       stdinOnce: container.stdinOnce === true,
-      mounts: [...mountsOf(container, this.#volumes, values), ...(this.#token ? [this.#token] : [])],
+      mounts: [...(await this.#volumes.mountsOf(container, facts, values)), ...tokens],
       lateMounts: async () => {
-        if (this.#token) return [];
-        this.#token = await makeToken(sandbox.directory, sources);
+        // Its renewal is due some time from now on.
         this.#options.wake(0);
-        return this.#token ? [this.#token] : [];
+        return tokens.length > 0 ? [] : await this.#volumes.token(facts);
       },
       ports: (container.ports ?? []).map(
         ({ containerPort, protocol }) => ({ port: containerPort, protocol: protocol ?? "TCP" }) as never,

@@ -20,6 +20,13 @@ export interface TokenWish {
   readonly audience?: string | undefined;
 }
 
+/** Whoever reads it meanwhile reads the old content or the new one, whole. */
+export async function replaceFile(file: string, content: string | Buffer): Promise<void> {
+  await rm(`${file}.new`, { force: true });
+  await writeFile(`${file}.new`, content, { flag: "wx" });
+  await rename(`${file}.new`, file);
+}
+
 export class TokenFiles {
   readonly #client: Client;
   readonly #files = new Map<string, { readonly wish: TokenWish; renewAt: number }>();
@@ -28,15 +35,16 @@ export class TokenFiles {
     this.#client = client;
   }
 
+  has(file: string): boolean {
+    return this.#files.has(file);
+  }
+
   /** @throws ApiError when the account is not there, or may not have such a token */
   async write(file: string, pod: Pod, wish: TokenWish = {}): Promise<void> {
     const began = Date.now();
     const { token, expires } = await this.#request(pod, wish);
     await mkdir(path.dirname(file), { recursive: true });
-    await rm(`${file}.new`, { force: true });
-    // Whoever reads it meanwhile reads the old one or the new one, whole.
-    await writeFile(`${file}.new`, token, { flag: "wx" });
-    await rename(`${file}.new`, file);
+    await replaceFile(file, token);
     const lifeMs = Math.min((expires - began) * RENEWED_AFTER, LONGEST_MS);
     this.#files.set(file, { wish, renewAt: began + lifeMs });
   }

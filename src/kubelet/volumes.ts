@@ -1,12 +1,13 @@
 /** @module A pod's volumes as folders of the machine: emptyDir, ConfigMap, Secret, projected, downward API, the token. */
-import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { Container, KeyToPath, Volume } from "kubernetes-types/core/v1.js";
 import type { Client } from "../client/client.ts";
+import type { Pod } from "../client/kinds.ts";
 import { ConfigError } from "./config-error.ts";
 import { dataOf, expand, type PodFacts, podField } from "./environment.ts";
 import type { Mount } from "./runtime/container.ts";
-import type { TokenFiles } from "./token-files.ts";
+import { replaceFile, type TokenFiles } from "./token-files.ts";
 
 export interface MadeVolume {
   readonly folder: string;
@@ -18,8 +19,6 @@ export interface VolumeSources {
   readonly client: Client;
   readonly facts: PodFacts;
   readonly tokens: TokenFiles;
-  /** Who signs the API's certificate: `ca.crt` beside every token. */
-  readonly authority: string;
 }
 
 const TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -28,7 +27,7 @@ const TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount";
 type Files = Map<string, Buffer>;
 
 /**
- * Makes the folders of all volumes below `directory`.
+ * Makes the folders of all volumes below `directory`; called again, it writes what has changed and removes what is gone.
  * @returns them by the volume's name
  * @throws ConfigError when something it refers to is not there, or the kind of volume is not known
  */
@@ -41,23 +40,32 @@ export async function makeVolumes(
     const folder = path.join(directory, volume.name);
     await mkdir(folder, { recursive: true });
     const files = await filesOf(volume, sources);
-    if (files) await writeFiles(folder, files);
+    if (files) await writeFiles(folder, files, sources.tokens);
     else if (volume.emptyDir) await chmod(folder, 0o777);
     for (const { serviceAccountToken: wish } of volume.projected?.sources ?? []) {
-      if (!wish) continue;
+      const file = wish && fileIn(folder, wish.path);
+      if (!wish || file === undefined || sources.tokens.has(file)) continue;
       const { expirationSeconds: seconds, audience } = wish;
-      await sources.tokens.write(fileIn(folder, wish.path), sources.facts.pod, { seconds, audience });
+      await sources.tokens.write(file, sources.facts.pod, { seconds, audience });
     }
     made.set(volume.name, { folder, readOnly: volume.emptyDir === undefined });
   }
   return made;
 }
 
-async function writeFiles(folder: string, files: Files): Promise<void> {
+async function writeFiles(folder: string, files: Files, tokens: TokenFiles): Promise<void> {
+  const wanted = new Set<string>();
   for (const [name, content] of files) {
     const file = fileIn(folder, name);
+    wanted.add(file);
+    const before = await readFile(file).catch(() => undefined);
+    if (before?.equals(content)) continue;
     await mkdir(path.dirname(file), { recursive: true });
-    await writeFile(file, content);
+    await replaceFile(file, content);
+  }
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    const file = path.join(entry.parentPath, entry.name);
+    if (entry.isFile() && !wanted.has(file) && !tokens.has(file)) await rm(file);
   }
 }
 
@@ -136,13 +144,15 @@ function downward(
 }
 
 /** The account's token where pods look for it, unless the pod says that it wants none. */
-export async function makeToken(directory: string, sources: VolumeSources): Promise<Mount | undefined> {
-  const { pod } = sources.facts;
+export async function makeToken(
+  directory: string,
+  { pod, tokens, authority }: { readonly pod: Pod; readonly tokens: TokenFiles; readonly authority: string },
+): Promise<Mount | undefined> {
   if (pod.spec.automountServiceAccountToken === false) return undefined;
   const folder = path.join(directory, "serviceaccount");
   await mkdir(folder, { recursive: true });
-  await sources.tokens.write(path.join(folder, "token"), pod);
-  await writeFile(path.join(folder, "ca.crt"), sources.authority);
+  await tokens.write(path.join(folder, "token"), pod);
+  await writeFile(path.join(folder, "ca.crt"), authority);
   await writeFile(path.join(folder, "namespace"), pod.metadata.namespace ?? "");
   return { source: folder, target: TOKEN_PATH, readOnly: true };
 }

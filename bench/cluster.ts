@@ -12,6 +12,7 @@ import { Authorizer } from "../src/apiserver/authorize.ts";
 import { LocalClient } from "../src/apiserver/local-client.ts";
 import { trackFields } from "../src/apiserver/operations.ts";
 import { Reviews } from "../src/apiserver/reviews.ts";
+import { Tokens } from "../src/apiserver/service-account-tokens.ts";
 import { TokenSigner } from "../src/apiserver/users.ts";
 import { must } from "../src/base/errors.ts";
 import type { Client } from "../src/client/client.ts";
@@ -437,7 +438,11 @@ async function benchApi(print: Print): Promise<void> {
   const api = new Api({ store, serviceNetworks: [], trackFields });
   const authorizer = new Authorizer(store);
   const signer = new TokenSigner(await signingKey());
-  const client = new LocalClient(api, new Reviews(authorizer, signer, () => undefined), "bench");
+  const client = new LocalClient(
+    api,
+    new Reviews(authorizer, signer, new Tokens(store, new Map(), signer)),
+    "bench",
+  );
   await client.create(NAMESPACES, { apiVersion: "v1", kind: "Namespace", metadata: { name: "crowd" } });
   for (let index = 0; index < STORED; index++) {
     const made = pod(`p${index}`, "crowd", { app: "crowd" });

@@ -5,7 +5,7 @@
 
 import type { Cidr, Ip } from "../base/ip.ts";
 import { formatIp, parseIp } from "../base/ip.ts";
-import type { Store } from "../store/store.ts";
+import type { Entry, Store } from "../store/store.ts";
 
 const MAX_TRIES = 4096;
 
@@ -19,13 +19,17 @@ export class Allocation {
     this.#prefix = `/allocations/${name}/`;
   }
 
-  /** @returns whether it was free and is `owner`'s now, or was the owner's already */
-  async take(value: string, owner: string): Promise<boolean> {
+  /** `had`: it was the owner's already. */
+  async take(value: string, owner: string): Promise<"taken" | "had" | "refused"> {
     const result = await this.#store.put(this.#prefix + value, JSON.stringify({ owner }), { absent: true });
-    if (result.ok) return true;
-    return (
-      result.current !== undefined && (JSON.parse(result.current.value) as { owner: string }).owner === owner
-    );
+    if (result.ok) return "taken";
+    return result.current && ownerOf(result.current) === owner ? "had" : "refused";
+  }
+
+  /** Whether {@link take} would give it. */
+  async isFree(value: string, owner: string): Promise<boolean> {
+    const entry = await this.#store.get(this.#prefix + value);
+    return !entry || ownerOf(entry) === owner;
   }
 
   /** Tries what `candidates` gives until one is free. */
@@ -40,9 +44,13 @@ export class Allocation {
 
   async release(value: string, owner: string): Promise<void> {
     const entry = await this.#store.get(this.#prefix + value);
-    if (entry && (JSON.parse(entry.value) as { owner: string }).owner === owner)
+    if (entry && ownerOf(entry) === owner)
       await this.#store.delete(this.#prefix + value, { modified: entry.modified });
   }
+}
+
+function ownerOf(entry: Entry): string {
+  return (JSON.parse(entry.value) as { readonly owner: string }).owner;
 }
 
 /** An address of a network at random: neither its first nor its last, nor among the first `reserved`. */

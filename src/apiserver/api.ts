@@ -5,7 +5,8 @@ import type { Cidr } from "../base/ip.ts";
 import type { Entry, Store, Watch } from "../store/store.ts";
 import { ClusterAdmission } from "./admission.ts";
 import { Allocation } from "./allocation.ts";
-import { resourcesOf } from "./custom-resources.ts";
+import { CustomResourceCleanup } from "./custom-resource-cleanup.ts";
+import { resourcesOf, storedResourceOf } from "./custom-resources.ts";
 import { objectOf } from "./objects.ts";
 import { CLUSTER, REVIEWS } from "./resources/cluster.ts";
 import { CORE } from "./resources/core.ts";
@@ -28,6 +29,8 @@ export interface ApiOptions {
   readonly store: Store;
   /** One a family; Services get addresses of them. */
   readonly serviceNetworks: readonly Cidr[];
+  /** Where pods have their addresses: no Service takes one of those for its own. */
+  readonly podNetworks?: readonly Cidr[];
   readonly trackFields: TrackFields;
   readonly now?: () => Date;
 }
@@ -44,18 +47,28 @@ export class Api {
   readonly #context: StorageContext;
   readonly #storages = new Map<string, Storage>();
   readonly #custom = new Map<string, readonly ServedResource[]>();
+  readonly #cleanup: CustomResourceCleanup;
   #resources: readonly ServedResource[] = BUILT_IN;
   #watch: Watch | undefined;
   #compaction: NodeJS.Timeout | undefined;
 
-  constructor({ store, serviceNetworks, trackFields, now }: ApiOptions) {
+  constructor({ store, serviceNetworks, podNetworks = [], trackFields, now }: ApiOptions) {
     this.store = store;
     this.now = now ?? (() => new Date());
     this.addresses = new Allocation(store, "clusterips");
-    const admission = new ClusterAdmission({ store, serviceNetworks });
+    const admission = new ClusterAdmission({ store, serviceNetworks, podNetworks, isBuiltIn });
     this.#context = { store, admission, trackFields, now: this.now };
     for (const resource of BUILT_IN)
       this.#storages.set(keyOf(resource), new Storage(resource, this.#context));
+    const definitions = this.storage("apiextensions.k8s.io", "v1", "customresourcedefinitions");
+    if (!definitions) throw new OpError("definitions are not served", { code: "api-refused" });
+    this.#cleanup = new CustomResourceCleanup({
+      definitions,
+      storageOf: (definition) => {
+        const resource = storedResourceOf(definition);
+        return isBuiltIn(resource.group, resource.plural) ? undefined : new Storage(resource, this.#context);
+      },
+    });
   }
 
   /** Reads the custom resources that there are, and follows them. */
@@ -65,8 +78,13 @@ export class Api {
     this.#watch = this.store.watch(CRD_PREFIX, revision, {
       events: (events) => {
         for (const event of events) {
-          if (event.type === "put") this.#setCustom(event.entry);
-          else this.#dropCustom(event.key);
+          // One definition that cannot be read serves nothing; the others are followed all the same.
+          try {
+            if (event.type === "put") this.#setCustom(event.entry);
+            else this.#dropCustom(event.key);
+          } catch {
+            this.#dropCustom(event.type === "put" ? event.entry.key : event.key);
+          }
         }
       },
       failed: (error) => {
@@ -105,34 +123,40 @@ export class Api {
 
   #setCustom(entry: Entry): void {
     this.#dropCustom(entry.key);
-    const resources = resourcesOf(objectOf(entry));
+    const definition = objectOf(entry);
+    // What is built in stays as it is, whatever a definition from before that was refused says.
+    const resources = resourcesOf(definition).filter(({ group, plural }) => !isBuiltIn(group, plural));
     this.#custom.set(entry.key, resources);
-    for (const resource of resources) {
-      // What is built in stays as it is, whatever a definition says.
-      if (BUILT_IN.some((one) => keyOf(one) === keyOf(resource))) continue;
+    for (const resource of resources)
       this.#storages.set(keyOf(resource), new Storage(resource, this.#context));
-    }
     this.#list();
+    this.#cleanup.see(definition);
   }
 
   #dropCustom(key: string): void {
-    for (const resource of this.#custom.get(key) ?? []) {
-      if (!BUILT_IN.some((one) => keyOf(one) === keyOf(resource))) this.#storages.delete(keyOf(resource));
-    }
+    for (const resource of this.#custom.get(key) ?? []) this.#storages.delete(keyOf(resource));
     this.#custom.delete(key);
     this.#list();
   }
 
   #list(): void {
-    const builtIn = new Set(BUILT_IN.map(keyOf));
-    const custom = [...this.#custom.values()].flat().filter((one) => !builtIn.has(keyOf(one)));
-    this.#resources = [...BUILT_IN, ...custom];
+    this.#resources = [...BUILT_IN, ...[...this.#custom.values()].flat()];
   }
 
   close(): void {
+    this.#cleanup.stop();
     this.#watch?.close();
     clearInterval(this.#compaction);
   }
+}
+
+const BUILT_IN_NAMES: ReadonlySet<string> = new Set(
+  BUILT_IN.map(({ group, plural }) => `${plural}.${group}`),
+);
+
+/** In whichever version: objects are kept by group and name. */
+function isBuiltIn(group: string, plural: string): boolean {
+  return BUILT_IN_NAMES.has(`${plural}.${group}`) || group === "core";
 }
 
 function keyOf({ group, version, plural }: ServedResource): string {

@@ -21,6 +21,16 @@ interface Binding {
   readonly rules: readonly PolicyRule[];
 }
 
+interface Policy {
+  /** By {@link roleKey}. */
+  readonly roles: ReadonlyMap<string, readonly PolicyRule[]>;
+  readonly bindings: readonly Binding[];
+}
+
+function roleKey(kind: string, namespace: string | undefined, name: string): string {
+  return `${kind} ${namespace ?? ""}/${name}`;
+}
+
 /** What is to be done, in the words of an access review. */
 export interface Attributes {
   readonly verb: string;
@@ -34,7 +44,7 @@ export interface Attributes {
 /** Follows roles and bindings of the store. Cost of a question: the bindings, which are few. */
 export class Authorizer {
   readonly #store: Store;
-  #bindings: readonly Binding[] | undefined;
+  #policy: Policy | undefined;
   #watch: Watch | undefined;
   #changes = 0;
 
@@ -47,7 +57,7 @@ export class Authorizer {
     this.#watch = this.#store.watch(PREFIX, revision, {
       events: () => {
         this.#changes++;
-        this.#bindings = undefined;
+        this.#policy = undefined;
       },
       // Without news nobody is allowed anything that was not allowed a moment ago; the server ends soon after.
       failed: () => undefined,
@@ -55,28 +65,29 @@ export class Authorizer {
     await this.#load();
   }
 
-  async #load(): Promise<readonly Binding[]> {
+  async #load(): Promise<Policy> {
     const changes = this.#changes;
     const { entries } = await this.#store.list(PREFIX);
     const objects = entries.map(objectOf);
     const roles = new Map<string, readonly PolicyRule[]>();
     for (const object of objects) {
       if (object.kind !== "Role" && object.kind !== "ClusterRole") continue;
-      const scope = object.kind === "Role" ? object.metadata.namespace : "";
-      roles.set(`${object.kind} ${scope}/${object.metadata.name}`, arrayAt(object, "rules").map(ruleOf));
+      const { namespace, name } = object.metadata;
+      roles.set(roleKey(object.kind, namespace, name), arrayAt(object, "rules").map(ruleOf));
     }
     const bindings: Binding[] = [];
     for (const object of objects) {
       if (object.kind !== "RoleBinding" && object.kind !== "ClusterRoleBinding") continue;
       const kind = stringAt(object, "roleRef", "kind") ?? "";
       const namespace = object.kind === "RoleBinding" ? (object.metadata.namespace ?? "") : "";
-      const scope = kind === "Role" ? namespace : "";
-      const rules = roles.get(`${kind} ${scope}/${stringAt(object, "roleRef", "name")}`);
+      const scope = kind === "Role" ? namespace : undefined;
+      const rules = roles.get(roleKey(kind, scope, stringAt(object, "roleRef", "name") ?? ""));
       if (rules) bindings.push({ namespace, subjects: arrayAt(object, "subjects"), rules });
     }
     // What changed while the list was on its way is read the next time.
-    if (changes === this.#changes) this.#bindings = bindings;
-    return bindings;
+    const policy = { roles, bindings };
+    if (changes === this.#changes) this.#policy = policy;
+    return policy;
   }
 
   async allows(user: User, request: Attributes): Promise<boolean> {
@@ -98,7 +109,7 @@ export class Authorizer {
   }
 
   /** All rules that hold for a user in a namespace. */
-  async rules(user: User, namespace: string): Promise<PolicyRule[]> {
+  async rules(user: User, namespace: string | undefined): Promise<PolicyRule[]> {
     const rules: PolicyRule[] = [];
     if (user.groups.includes("system:masters")) {
       rules.push({
@@ -114,8 +125,17 @@ export class Authorizer {
     return rules;
   }
 
+  /** @returns undefined when there is no such role */
+  async roleRules(
+    kind: string,
+    namespace: string | undefined,
+    name: string,
+  ): Promise<readonly PolicyRule[] | undefined> {
+    return (this.#policy ?? (await this.#load())).roles.get(roleKey(kind, namespace, name));
+  }
+
   async *#rulesOf(user: User, namespace: string | undefined): AsyncIterable<PolicyRule> {
-    for (const binding of this.#bindings ?? (await this.#load())) {
+    for (const binding of (this.#policy ?? (await this.#load())).bindings) {
       if (binding.namespace !== "" && binding.namespace !== namespace) continue;
       if (binding.subjects.some((subject) => isSubject(subject, user, binding.namespace)))
         yield* binding.rules;
@@ -127,7 +147,7 @@ export class Authorizer {
   }
 }
 
-function ruleOf(rule: unknown): PolicyRule {
+export function ruleOf(rule: unknown): PolicyRule {
   const list = (name: string): string[] => arrayAt(rule, name).map(String);
   return {
     verbs: list("verbs"),

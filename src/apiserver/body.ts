@@ -2,8 +2,9 @@
 import type { IncomingMessage } from "node:http";
 import { load } from "js-yaml";
 import { isObject } from "./json.ts";
+import { setKey } from "./patch/json-value.ts";
 import { decodeProtobuf, ProtobufError } from "./protobuf/decode.ts";
-import { errors, type StatusError } from "./status-error.ts";
+import { errors, StatusError } from "./status-error.ts";
 
 /** As kube-apiserver: 3 MiB. */
 export const MAX_BODY: number = 3 * 1024 * 1024;
@@ -39,7 +40,7 @@ export function decodeBody(bytes: Buffer, contentType: string | undefined): unkn
       return decoded(() => decodeProtobuf(bytes));
     case "application/yaml":
     case "application/apply-patch+yaml":
-      return decoded(() => load(bytes.toString("utf8")));
+      return decoded(() => unshared(load(bytes.toString("utf8"), YAML)));
     case "application/json":
     case "application/json-patch+json":
     case "application/merge-patch+json":
@@ -51,10 +52,35 @@ export function decodeBody(bytes: Buffer, contentType: string | undefined): unkn
   }
 }
 
+/** Nesting that no object has, and that recursion could still follow. */
+const YAML = { maxDepth: 1000 } as const;
+
+/**
+ * What YAML says, with every alias a value of its own: written out, it would be that large anyway.
+ * @throws StatusError 413 when it would be larger than any body may be
+ */
+function unshared(value: unknown): unknown {
+  let size = 0;
+  const copy = (part: unknown): unknown => {
+    size += typeof part === "string" ? part.length + 2 : 2;
+    if (size > MAX_BODY) throw errors.tooLarge(MAX_BODY);
+    if (Array.isArray(part)) return part.map(copy);
+    if (!isObject(part) || part instanceof Date) return part;
+    const made: Record<string, unknown> = {};
+    for (const name of Object.keys(part)) {
+      size += name.length + 2;
+      setKey(made, name, copy(part[name]));
+    }
+    return made;
+  };
+  return copy(value);
+}
+
 function decoded(decode: () => unknown): unknown {
   try {
     return decode();
   } catch (error) {
+    if (error instanceof StatusError) throw error;
     throw asBadRequest(error);
   }
 }

@@ -1,7 +1,9 @@
 /** @module CustomResourceDefinitions: the resources that they define. */
 import { arrayAt, at, isObject, stringAt } from "./json.ts";
 import { column, define, SCALE, STATUS_VERBS } from "./resources/define.ts";
-import type { Column, Draft, ServedResource } from "./served.ts";
+import { completeObject, hasDefaults, objectFaults } from "./schema/structural-schema.ts";
+import { field } from "./selectors.ts";
+import type { Column, Draft, ServedResource, Strategy } from "./served.ts";
 import { age } from "./tables.ts";
 
 /** One resource for each version that is served. */
@@ -10,6 +12,8 @@ export function resourcesOf(definition: Readonly<Draft>): readonly ServedResourc
   const names = at(definition, "spec", "names");
   const kind = stringAt(names, "kind") ?? "";
   const plural = stringAt(names, "plural") ?? "";
+  const stored = arrayAt(definition, "spec", "versions").find((version) => at(version, "storage") === true);
+  const storedVersion = stringAt(stored, "name");
   return arrayAt(definition, "spec", "versions").flatMap((version): ServedResource[] => {
     if (at(version, "served") !== true) return [];
     const hasStatus = at(version, "subresources", "status") !== undefined;
@@ -25,21 +29,53 @@ export function resourcesOf(definition: Readonly<Draft>): readonly ServedResourc
         ...(hasStatus ? [{ name: "status", kind, verbs: STATUS_VERBS }] : []),
         ...(at(version, "subresources", "scale") === undefined ? [] : [SCALE]),
       ],
-      strategy: { hasStatus, hasGeneration: true },
+      strategy: { hasStatus, hasGeneration: true, ...strategyOf(version) },
       schemaless: true,
     });
+    const schema = at(version, "schema", "openAPIV3Schema");
     const singular = stringAt(names, "singular");
     return [
       {
         ...resource,
         ...(singular && { singular }),
         columns: columnsOf(arrayAt(version, "additionalPrinterColumns")),
-        ...(isObject(at(version, "schema", "openAPIV3Schema")) && {
-          openApiSchema: at(version, "schema", "openAPIV3Schema") as object,
-        }),
+        ...(storedVersion !== undefined && { storedVersion }),
+        ...(isObject(schema) && { openApiSchema: schema }),
+        ...(isObject(schema) &&
+          hasDefaults(schema) && { complete: (object) => completeObject(object, schema) }),
+        ...(definition.metadata.deletionTimestamp !== undefined && { isEnding: true }),
       },
     ];
   });
+}
+
+/** Where its objects are, whether or not a version of them is served: for deleting them with their definition. */
+export function storedResourceOf(definition: Readonly<Draft>): ServedResource {
+  const names = at(definition, "spec", "names");
+  const version = arrayAt(definition, "spec", "versions").find((one) => at(one, "storage") === true);
+  return define({
+    group: stringAt(definition, "spec", "group") ?? "",
+    version: stringAt(version, "name") ?? "",
+    kind: stringAt(names, "kind") ?? "",
+    plural: stringAt(names, "plural") ?? "",
+    ...(stringAt(definition, "spec", "scope") === "Cluster" && { cluster: true as const }),
+  });
+}
+
+function strategyOf(version: unknown): Strategy {
+  const schema = at(version, "schema", "openAPIV3Schema");
+  const fields = arrayAt(version, "selectableFields").map((one): [string, (object: unknown) => string] => {
+    const path = (stringAt(one, "jsonPath") ?? "").replace(/^\./, "");
+    return [path, field(path)];
+  });
+  return {
+    fields: Object.fromEntries(fields),
+    ...(isObject(schema) && {
+      ratchets: true,
+      setDefaults: (object) => completeObject(object, schema),
+      validate: (object) => objectFaults(object, schema),
+    }),
+  };
 }
 
 function columnsOf(columns: readonly unknown[]): Column[] {

@@ -13,8 +13,9 @@ import {
 import type { KubeObject, ResourceType } from "../client/objects.ts";
 import type { Entry } from "../store/store.ts";
 import type { Api } from "./api.ts";
+import { evict } from "./eviction.ts";
 import { freshObject, objectOf } from "./objects.ts";
-import { bind, changeScale, draftOf, evict, finalize, patch, update } from "./operations.ts";
+import { bind, changeScale, draftOf, finalize, patch, update } from "./operations.ts";
 import type { Reviews } from "./reviews.ts";
 import { parseFieldSelector, parseLabelSelector, type Test } from "./selectors.ts";
 import { errors, StatusError } from "./status-error.ts";
@@ -78,10 +79,10 @@ export class LocalClient implements Client {
         case "eviction":
           return (await evict(this.#api, storage, place, body, this.#caller)).object as unknown as T;
         case "token":
-          return this.#reviews.issueToken(
+          return (await this.#reviews.issueToken(
             await storage.get(place.namespace, place.name),
             body,
-          ) as unknown as T;
+          )) as unknown as T;
         default:
           throw errors.noSuchPath();
       }
@@ -137,9 +138,14 @@ export class LocalClient implements Client {
     const from = options.resourceVersion === undefined ? undefined : Number(options.resourceVersion);
     const watch = this.#api.store.watch(storage.prefix(options.namespace), from, {
       events: (events) => {
-        for (const event of events) {
-          const seen = eventOf(event, test);
-          if (seen) queue.push(seen as unknown as WatchEvent<T>);
+        // Whatever a test meets in an object ends this watch, and nobody else's.
+        try {
+          for (const event of events) {
+            const seen = eventOf(storage.view.event(event), test);
+            if (seen) queue.push(seen as unknown as WatchEvent<T>);
+          }
+        } catch (error) {
+          failure = error as Error;
         }
         wake();
       },

@@ -1,4 +1,5 @@
 /** @module What every object's metadata must be: names, labels, annotations (apimachinery's api/validation). */
+import { at, stringAt } from "./json.ts";
 import type { Draft, ServedResource } from "./served.ts";
 import type { StatusCause } from "./status-error.ts";
 
@@ -108,6 +109,50 @@ export function validateLabels(labels: unknown, path: string): StatusCause[] {
   return causes;
 }
 
+/** Who waits for a deletion is told of it once: nobody joins the waiting. */
+export function validateNoNewFinalizers(before: Readonly<Draft>, after: Draft): StatusCause[] {
+  if (before.metadata.deletionTimestamp === undefined) return [];
+  const known = new Set(before.metadata.finalizers);
+  const added = (after.metadata.finalizers ?? []).filter((one) => !known.has(one)).sort();
+  if (added.length === 0) return [];
+  const list = added.map((one) => JSON.stringify(one)).join(", ");
+  return [
+    forbidden(
+      "metadata.finalizers",
+      `no new finalizers can be added if the object is being deleted, found new finalizers []string{${list}}`,
+    ),
+  ];
+}
+
+/** An owner that is not named wholly would be taken for one that is gone, and the object with it. */
+function validateOwners(owners: unknown): StatusCause[] {
+  const path = "metadata.ownerReferences";
+  if (!Array.isArray(owners)) return [];
+  const causes: StatusCause[] = [];
+  const controllers: unknown[] = [];
+  for (const [place, owner] of owners.entries()) {
+    const field = `${path}[${place}]`;
+    const version = stringAt(owner, "apiVersion") ?? "";
+    if (version === "") causes.push(invalid(`${field}.apiVersion`, version, "version must not be empty"));
+    for (const name of ["kind", "name", "uid"])
+      if (!stringAt(owner, name)) causes.push(invalid(`${field}.${name}`, "", `${name} must not be empty`));
+    if (version === "v1" && stringAt(owner, "kind") === "Event")
+      causes.push(invalid(field, "v1, Kind=Event", "/v1, Kind=Event is disallowed from being an owner"));
+    if (at(owner, "controller") === true) controllers.push(owner);
+  }
+  if (controllers.length > 1) {
+    const [first, second] = controllers.map((owner) => stringAt(owner, "name") ?? "");
+    causes.push(
+      invalid(
+        path,
+        owners,
+        `Only one reference can have Controller set to true. Found "true" in references for ${first} and ${second}`,
+      ),
+    );
+  }
+  return causes;
+}
+
 export function validateMeta(resource: ServedResource, object: Draft): StatusCause[] {
   const { metadata } = object;
   const causes: StatusCause[] = [];
@@ -132,6 +177,7 @@ export function validateMeta(resource: ServedResource, object: Draft): StatusCau
       field: "metadata.annotations",
     });
   }
+  causes.push(...validateOwners(metadata.ownerReferences));
   for (const [place, finalizer] of (metadata.finalizers ?? []).entries()) {
     const fault = qualifiedNameFault(finalizer);
     if (fault !== undefined) causes.push(invalid(`metadata.finalizers[${place}]`, finalizer, fault));

@@ -2,9 +2,8 @@
 
 import { timeText } from "../client/objects.ts";
 import type { Entry } from "../store/store.ts";
-import type { Api } from "./api.ts";
+import type { DeleteRequest } from "./deletion.ts";
 import { arrayAt, at, isObject, stringAt } from "./json.ts";
-import { selects } from "./kinds/workload.ts";
 import { freshObject, objectOf } from "./objects.ts";
 import { applyJsonPatch } from "./patch/json-patch.ts";
 import { updateManagedFields } from "./patch/managed-fields.ts";
@@ -17,7 +16,7 @@ import { applyStrategicMergePatch } from "./patch/strategic-merge-patch.ts";
 import { scaleOf, setScale } from "./scale.ts";
 import type { Draft, ServedResource } from "./served.ts";
 import { errors, StatusError } from "./status-error.ts";
-import type { Caller, DeleteAnswer, DeleteRequest, Storage, TrackFields } from "./storage.ts";
+import type { Caller, Storage, TrackFields } from "./storage.ts";
 
 export interface Place {
   readonly namespace: string | undefined;
@@ -127,7 +126,7 @@ export async function patch(
   const entry = await storage.change(
     place,
     (before) => {
-      const after = patched(
+      const after = patchFault(
         () => {
           switch (request.kind) {
             case "json":
@@ -152,16 +151,21 @@ export async function patch(
 }
 
 /** A refused patch as a refused request, which is all that its sender sees. */
-function patched<T>(work: () => T, resource: ServedResource, name: string): T {
+export function patchFault<T>(
+  work: () => T,
+  resource: { readonly group: string; readonly kind: string },
+  name: string,
+): T {
   try {
     return work();
   } catch (error) {
     if (!(error instanceof PatchError)) throw error;
-    throw refusedPatch(error, resource, name);
+    throw refusedPatch(error, resource.kind, name);
   }
 }
 
-function refusedPatch({ fault, message }: PatchError, { kind }: ServedResource, name: string): StatusError {
+function refusedPatch({ fault, message }: PatchError, kind: string, name: string): StatusError {
+  if (fault === "too-large") return new StatusError(413, "RequestEntityTooLarge", message);
   return fault === "malformed"
     ? errors.badRequest(message)
     : new StatusError(422, "Invalid", message, { name, kind });
@@ -183,7 +187,7 @@ async function apply(
   request.check(resource, request.body);
   const applied = draftOf(resource, place, request.body);
   const make = (live: Draft | undefined): Draft => {
-    const result = patched(
+    const result = patchFault(
       () =>
         applyServerSide({
           live,
@@ -208,6 +212,7 @@ async function apply(
   } catch (error) {
     const isMissing = error instanceof StatusError && error.code === 404 && subresource === undefined;
     if (!isMissing) throw error;
+    await caller.access?.mayCreate(resource, place);
     return { entry: await storage.create(make(undefined), as), created: true };
   }
 }
@@ -273,74 +278,6 @@ function withScheduled(status: unknown, now: string): unknown {
   return { ...(isObject(status) && status), conditions: [...others, scheduled] };
 }
 
-/** A deletion that a disruption budget may refuse. */
-export async function evict(
-  api: Api,
-  pods: Storage,
-  place: Place,
-  eviction: Record<string, unknown>,
-  caller: Caller,
-): Promise<DeleteAnswer> {
-  const pod = await pods.get(place.namespace, place.name);
-  const budgets = api.storage("policy", "v1", "poddisruptionbudgets");
-  const { entries } = (await budgets?.list({
-    namespace: place.namespace,
-    test: undefined,
-    limit: undefined,
-    continue: undefined,
-    revision: undefined,
-  })) ?? { entries: [] };
-  for (const entry of entries) {
-    const budget = objectOf(entry);
-    const selector = at(budget, "spec", "selector");
-    if (budget.metadata.namespace !== place.namespace || selector === undefined) continue;
-    if (!selects(selector, pod.metadata.labels ?? {}) || !isDisruptable(pod)) continue;
-    if (!(await takeDisruption(budgets, budget, caller))) {
-      throw errors.tooManyRequests("Cannot evict pod as it would violate the pod's disruption budget.", {
-        causes: [
-          {
-            reason: "DisruptionBudget",
-            message: `The disruption budget ${budget.metadata.name} does not allow it now`,
-            field: "",
-          },
-        ],
-      });
-    }
-  }
-  const options = eviction["deleteOptions"];
-  const grace = at(options, "gracePeriodSeconds");
-  return pods.delete(place, { ...(typeof grace === "number" && { gracePeriodSeconds: grace }) }, caller);
-}
-
-/** A pod that is over, or does not run yet, may always go. */
-function isDisruptable(pod: Readonly<Draft>): boolean {
-  const phase = stringAt(pod, "status", "phase");
-  return phase !== "Succeeded" && phase !== "Failed" && phase !== "Pending";
-}
-
-/** Counts one disruption off a budget, so that the next eviction knows of it before the controller has counted anew. */
-async function takeDisruption(
-  budgets: Storage | undefined,
-  budget: Readonly<Draft>,
-  caller: Caller,
-): Promise<boolean> {
-  const { namespace, name } = budget.metadata;
-  let isAllowed = false;
-  await budgets?.change(
-    { namespace, name },
-    (now) => {
-      const status = isObject(now["status"]) ? now["status"] : {};
-      const allowed = status["disruptionsAllowed"];
-      isAllowed = typeof allowed === "number" && allowed > 0;
-      if (isAllowed) now["status"] = { ...status, disruptionsAllowed: (allowed as number) - 1 };
-      return now;
-    },
-    caller,
-    "status",
-  );
-  return isAllowed;
-}
-
 export async function getScale(storage: Storage, place: Place): Promise<Record<string, unknown>> {
   return scaleOf(await storage.get(place.namespace, place.name));
 }
@@ -384,5 +321,6 @@ export function finalize(
       return namespace;
     },
     caller,
+    "finalize",
   );
 }

@@ -61,6 +61,14 @@ export interface Strategy {
   readonly prepareCreate?: (object: Draft) => void;
   /** Keeps fields that an update may not touch without being told so. */
   readonly prepareUpdate?: (object: Draft, before: Draft) => void;
+  /** Sees to fields that the server decides, when a deletion is asked for first. */
+  readonly prepareDelete?: (object: Draft) => void;
+  /** Why an object may not be deleted by anyone. @returns undefined where it may */
+  readonly undeletable?: (object: Readonly<Draft>) => string | undefined;
+  /** What is to be said of an object that is nevertheless taken. */
+  readonly warnings?: (object: Readonly<Draft>) => readonly string[];
+  /** An update may leave what was wrong before: the rules may be newer than the object. */
+  readonly ratchets?: boolean;
   readonly validate?: (object: Draft) => readonly StatusCause[];
   readonly validateUpdate?: (object: Draft, before: Draft) => readonly StatusCause[];
   readonly validateStatus?: (object: Draft, before: Draft) => readonly StatusCause[];
@@ -82,6 +90,12 @@ export interface ServedResource extends ResourceDefinition {
   readonly schemaless?: boolean;
   /** Of a custom resource: its own schema. */
   readonly openApiSchema?: object;
+  /** Of a custom resource: the version that is stored. */
+  readonly storedVersion?: string;
+  /** Fills in the schema's defaults in what was stored before they were there. */
+  readonly complete?: (object: Draft) => void;
+  /** Its definition is being deleted: no more of it are made. */
+  readonly isEnding?: boolean;
 }
 
 export const ALL_VERBS: readonly string[] = [

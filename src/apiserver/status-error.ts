@@ -83,12 +83,9 @@ export const errors = {
     ),
   noSuchPath: (): StatusError =>
     new StatusError(404, "NotFound", "the server could not find the requested resource"),
-  methodNotAllowed: (): StatusError =>
-    new StatusError(
-      405,
-      "MethodNotAllowed",
-      "the server does not allow this method on the requested resource",
-    ),
+  methodNotAllowed: (
+    why: string = "the server does not allow this method on the requested resource",
+  ): StatusError => new StatusError(405, "MethodNotAllowed", why),
   alreadyExists: (resource: Named, name: string): StatusError =>
     new StatusError(
       409,

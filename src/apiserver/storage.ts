@@ -6,13 +6,22 @@ import { randomUUID } from "node:crypto";
 import { timeText } from "../client/objects.ts";
 import type { Entry, Revision, Store } from "../store/store.ts";
 import { CompactedError } from "../store/store.ts";
-import { stringAt } from "./json.ts";
-import { validateMeta } from "./metadata.ts";
+import { decodeToken, encodeToken } from "./continue-token.ts";
+import { checkPreconditions, type DeleteRequest, isFinallyGone, markDeleted } from "./deletion.ts";
+import { validateMeta, validateNoNewFinalizers } from "./metadata.ts";
 import { freshObject, objectOf, storedText } from "./objects.ts";
 import { jsonEqual } from "./patch/json-value.ts";
 import type { Test } from "./selectors.ts";
 import type { Draft, ServedResource } from "./served.ts";
-import { errors, StatusError } from "./status-error.ts";
+import { errors } from "./status-error.ts";
+import { VersionView } from "./version-view.ts";
+import {
+  checkIdentity,
+  generateName,
+  keepServersFields,
+  newCauses,
+  withoutBookkeeping,
+} from "./written-object.ts";
 
 export interface Caller {
   /** Whose change it is, for field ownership. */
@@ -21,15 +30,42 @@ export interface Caller {
   readonly dryRun: boolean;
   /** The object says itself whose its fields are: it comes from server-side apply. */
   readonly isApply?: boolean;
+  /** What else it must be allowed. Undefined: it is of this process, and trusted. */
+  readonly access?: CallerAccess;
+  /** Told beside the answer. */
+  readonly warn?: (text: string) => void;
+}
+
+/** Questions about a caller that only the objects of its request raise. */
+export interface CallerAccess {
+  /** Asked where another verb turns out to create. @throws StatusError 403 */
+  mayCreate(
+    resource: ServedResource,
+    at: { readonly namespace: string | undefined; readonly name: string },
+  ): Promise<void>;
+  /** @param before - undefined on create. @throws StatusError 403 */
+  mayWrite(
+    resource: ServedResource,
+    after: Readonly<Draft>,
+    before: Readonly<Draft> | undefined,
+  ): Promise<void>;
+}
+
+/** What was taken for an object that is to be written: one of both is called, once it is known how that went. */
+export interface Admitted {
+  /** Gives back what the object had before and has no more. */
+  written(): Promise<void>;
+  /** Gives back what was taken for it. */
+  undone(): Promise<void>;
 }
 
 /** What happens to an object between the request and the store, beyond its own kind's rules. */
 export interface Admission {
-  /** May change the object. @throws StatusError */
-  create(resource: ServedResource, object: Draft, caller: Caller): Promise<void> | void;
-  update(resource: ServedResource, object: Draft, before: Draft, caller: Caller): Promise<void> | void;
-  /** When the object is gone, or was not written after all: gives back what `create` took. */
-  release(resource: ServedResource, object: Readonly<Draft>): void;
+  /** May change the object. @throws StatusError; nothing is taken then */
+  create(resource: ServedResource, object: Draft, caller: Caller): Promise<Admitted>;
+  update(resource: ServedResource, object: Draft, before: Readonly<Draft>, caller: Caller): Promise<Admitted>;
+  /** When the object is gone. */
+  release(resource: ServedResource, object: Readonly<Draft>): Promise<void>;
 }
 
 /** Keeps account of whose fields are whose. */
@@ -66,30 +102,25 @@ export interface ListAnswer {
   readonly remaining?: number;
 }
 
-export interface DeleteRequest {
-  readonly gracePeriodSeconds?: number | undefined;
-  readonly propagationPolicy?: string | undefined;
-  readonly uid?: string | undefined;
-  readonly resourceVersion?: string | undefined;
-}
-
 export type DeleteAnswer =
   | { readonly gone: true; readonly object: Draft }
   | { readonly gone: false; readonly object: Draft };
 
 /** How often a change without a resource version is tried on what somebody else has just written. */
 const MAX_RETRIES = 8;
-const GENERATED = "bcdfghjklmnpqrstvwxz2456789";
 const LIST_PAGE = 500;
 
 export class Storage {
   readonly resource: ServedResource;
   readonly #context: StorageContext;
   readonly #prefix: string;
+  /** Entries as this version of the resource tells them. */
+  readonly view: VersionView;
 
   constructor(resource: ServedResource, context: StorageContext) {
     this.resource = resource;
     this.#context = context;
+    this.view = new VersionView(resource);
     this.#prefix = `/registry/${resource.group === "" ? "core" : resource.group}/${resource.plural}/`;
   }
 
@@ -104,6 +135,11 @@ export class Storage {
 
   /** @throws StatusError 404 */
   async entry(namespace: string | undefined, name: string): Promise<Entry> {
+    return this.view.entry(await this.#stored(namespace, name));
+  }
+
+  /** As it is in the store: in the version that is stored. */
+  async #stored(namespace: string | undefined, name: string): Promise<Entry> {
     const entry = await this.#context.store.get(this.#key(namespace, name));
     if (!entry) throw errors.notFound(this.resource, name);
     return entry;
@@ -128,7 +164,8 @@ export class Storage {
         ...(at !== undefined && { revision: at }),
       });
       at = page.revision;
-      for (const [place, entry] of page.entries.entries()) {
+      for (const [place, stored] of page.entries.entries()) {
+        const entry = this.view.entry(stored);
         if (test && !test(objectOf(entry))) continue;
         found.push(entry);
         const isLast = place === page.entries.length - 1 && page.next === undefined;
@@ -165,6 +202,9 @@ export class Storage {
   async create(object: Draft, caller: Caller): Promise<Entry> {
     const { metadata } = object;
     const { admission, now } = this.#context;
+    const { strategy } = this.resource;
+    if (this.resource.isEnding)
+      throw errors.methodNotAllowed("create not allowed while custom resource definition is terminating");
     if (metadata.resourceVersion)
       throw errors.badRequest("resourceVersion should not be set on objects to be created");
     const isGenerated = !metadata.name && Boolean(metadata.generateName);
@@ -173,48 +213,52 @@ export class Storage {
     metadata.creationTimestamp = time;
     delete metadata.deletionTimestamp;
     delete metadata.deletionGracePeriodSeconds;
-    if (this.resource.strategy.hasGeneration) metadata.generation = 1;
+    if (strategy.hasGeneration) metadata.generation = 1;
     else delete metadata.generation;
     if (isGenerated) metadata.name = generateName(metadata.generateName ?? "");
-    this.resource.strategy.prepareCreate?.(object);
-    this.resource.strategy.setDefaults?.(object);
-    // A name that is not there is told before anything is asked of admission.
-    const early = validateMeta(this.resource, object);
-    if (early.length > 0) throw errors.invalid(this.resource, metadata.name, early);
-    await admission.create(this.resource, object, caller);
+    strategy.prepareCreate?.(object);
+    strategy.setDefaults?.(object);
+    await caller.access?.mayWrite(this.resource, object, undefined);
+    const admitted = await admission.create(this.resource, object, caller);
     try {
-      const causes = this.resource.strategy.validate?.(object) ?? [];
+      const causes = [...validateMeta(this.resource, object), ...(strategy.validate?.(object) ?? [])];
       if (causes.length > 0) throw errors.invalid(this.resource, metadata.name, causes);
       metadata.managedFields = this.#context.trackFields(
         { before: undefined, after: object, subresource: undefined },
         caller,
         time,
       );
-      for (let attempt = 0; ; attempt++) {
-        const key = this.#key(metadata.namespace, metadata.name);
-        const value = storedText(object);
-        const existing = caller.dryRun ? await this.#context.store.get(key) : undefined;
-        if (caller.dryRun && !existing) {
-          admission.release(this.resource, object);
-          return { key, value, created: 0, modified: 0 };
-        }
-        const result = existing
-          ? ({ ok: false } as const)
-          : await this.#context.store.put(key, value, { absent: true });
-        if (result.ok) return { key, value, created: result.revision, modified: result.revision };
-        if (!isGenerated || attempt >= MAX_RETRIES) throw errors.alreadyExists(this.resource, metadata.name);
-        metadata.name = generateName(metadata.generateName ?? "");
-      }
+      const entry = await this.#put(object, isGenerated, caller.dryRun);
+      for (const text of strategy.warnings?.(object) ?? []) caller.warn?.(text);
+      return this.view.entry(entry);
     } catch (error) {
-      admission.release(this.resource, object);
+      await admitted.undone();
       throw error;
+    }
+  }
+
+  /** Writes what was not there; a generated name that is taken is generated anew. */
+  async #put(object: Draft, isGenerated: boolean, dryRun: boolean): Promise<Entry> {
+    const { store } = this.#context;
+    const { metadata } = object;
+    for (let attempt = 0; ; attempt++) {
+      const key = this.#key(metadata.namespace, metadata.name);
+      const value = storedText(this.view.stored(object));
+      if (dryRun) {
+        if (!(await store.get(key))) return { key, value, created: 0, modified: 0 };
+      } else {
+        const result = await store.put(key, value, { absent: true });
+        if (result.ok) return { key, value, created: result.revision, modified: result.revision };
+      }
+      if (!isGenerated || attempt >= MAX_RETRIES) throw errors.alreadyExists(this.resource, metadata.name);
+      metadata.name = generateName(metadata.generateName ?? "");
     }
   }
 
   /**
    * Reads, lets `change` make something new of it, checks and writes that. Tries anew on what others wrote meanwhile,
    * unless the new object says which version it is made of.
-   * @param subresource - "status": only the status is taken from what `change` makes; "binding": all is
+   * @param subresource - "status": only the status is taken from what `change` makes; "binding", "finalize": all is
    */
   async change(
     at: { readonly namespace: string | undefined; readonly name: string },
@@ -223,25 +267,54 @@ export class Storage {
     subresource?: string,
   ): Promise<Entry> {
     for (let attempt = 0; ; attempt++) {
-      const entry = await this.entry(at.namespace, at.name);
-      const before = objectOf(entry);
+      const stored = await this.#stored(at.namespace, at.name);
+      const entry = this.view.entry(stored);
       const made = await change(freshObject(entry));
       const given = made.metadata.resourceVersion;
-      if (given && given !== String(entry.modified)) throw errors.conflict(this.resource, at.name);
-      const after = await this.#prepareChange(before, made, caller, subresource);
-      const value = storedText(after);
-      if (value === entry.value || caller.dryRun) return { ...entry, value };
-      const isReleased = isFinallyGone(after);
-      const expected = { modified: entry.modified };
-      const result = isReleased
-        ? await this.#context.store.delete(entry.key, expected)
-        : await this.#context.store.put(entry.key, value, expected);
-      if (result.ok) {
-        if (isReleased) this.#context.admission.release(this.resource, after);
-        return { key: entry.key, value, created: entry.created, modified: result.revision };
+      if (given && given !== String(stored.modified)) throw errors.conflict(this.resource, at.name);
+      const after = await this.#prepareChange(objectOf(entry), made, caller, subresource);
+      const { admission } = this.#context;
+      const admitted = await admission.update(this.resource, after, objectOf(entry), caller);
+      try {
+        this.#check(objectOf(entry), after, subresource);
+        const written = await this.#replace(stored, after, caller, subresource);
+        if (written) {
+          if (!caller.dryRun) await admitted.written();
+          for (const text of this.resource.strategy.warnings?.(after) ?? []) caller.warn?.(text);
+          return this.view.entry(written);
+        }
+      } catch (error) {
+        await admitted.undone();
+        throw error;
       }
+      await admitted.undone();
       if (attempt >= MAX_RETRIES) throw errors.conflict(this.resource, at.name);
     }
+  }
+
+  /** @returns undefined when somebody else has written it meanwhile */
+  async #replace(
+    stored: Entry,
+    after: Draft,
+    caller: Caller,
+    subresource: string | undefined,
+  ): Promise<Entry | undefined> {
+    const { store, admission, now, trackFields } = this.#context;
+    after.metadata.managedFields = trackFields(
+      { before: objectOf(this.view.entry(stored)) as Draft, after, subresource },
+      caller,
+      timeText(now()),
+    );
+    const value = storedText(this.view.stored(after));
+    if (value === stored.value || caller.dryRun) return { ...stored, value };
+    const isReleased = isFinallyGone(after);
+    const expected = { modified: stored.modified };
+    const result = isReleased
+      ? await store.delete(stored.key, expected)
+      : await store.put(stored.key, value, expected);
+    if (!result.ok) return undefined;
+    if (isReleased) await admission.release(this.resource, after);
+    return { key: stored.key, value, created: stored.created, modified: result.revision };
   }
 
   async #prepareChange(
@@ -267,22 +340,23 @@ export class Storage {
     if (subresource === undefined) strategy.prepareUpdate?.(after, before as Draft);
     if (strategy.hasGeneration && !jsonEqual(withoutBookkeeping(before), withoutBookkeeping(after)))
       after.metadata.generation = (before.metadata.generation ?? 0) + 1;
-    await this.#context.admission.update(this.resource, after, before as Draft, caller);
+    if (subresource === undefined) await caller.access?.mayWrite(this.resource, after, before);
+    return after;
+  }
+
+  /** @throws StatusError 422 */
+  #check(before: Readonly<Draft>, after: Draft, subresource: string | undefined): void {
+    const { strategy } = this.resource;
     const causes = [
       ...validateMeta(this.resource, after),
-      ...(strategy.validate?.(after) ?? []),
+      ...validateNoNewFinalizers(before, after),
+      ...newCauses(strategy, before, after),
       ...((subresource === undefined ? strategy.validateUpdate : strategy.validateStatus)?.(
         after,
         before as Draft,
       ) ?? []),
     ];
     if (causes.length > 0) throw errors.invalid(this.resource, after.metadata.name, causes);
-    after.metadata.managedFields = this.#context.trackFields(
-      { before: before as Draft, after, subresource },
-      caller,
-      timeText(this.#context.now()),
-    );
-    return after;
   }
 
   /** Deletes, or says so on the object and leaves the rest to whoever holds a finalizer or ends its processes. */
@@ -292,133 +366,30 @@ export class Storage {
     caller: Caller,
   ): Promise<DeleteAnswer> {
     for (let attempt = 0; ; attempt++) {
-      const entry = await this.entry(at.namespace, at.name);
-      const before = objectOf(entry);
+      const entry = await this.#stored(at.namespace, at.name);
+      const before = objectOf(this.view.entry(entry));
+      const refused = this.resource.strategy.undeletable?.(before);
+      if (refused !== undefined) throw errors.forbidden(this.resource, at.name, refused);
       checkPreconditions(this.resource, before, request);
-      const after = markDeleted(this.resource, freshObject(entry), request, this.#context.now());
+      const after = markDeleted(
+        this.resource,
+        freshObject(this.view.entry(entry)),
+        request,
+        this.#context.now(),
+      );
       const isGone = isFinallyGone(after);
       if (caller.dryRun) return { gone: isGone, object: after };
-      const value = storedText(after);
+      const value = storedText(this.view.stored(after));
       if (!isGone && value === entry.value) return { gone: false, object: before as Draft };
       const result = isGone
         ? await this.#context.store.delete(entry.key, { modified: entry.modified })
         : await this.#context.store.put(entry.key, value, { modified: entry.modified });
       if (result.ok) {
-        if (isGone) this.#context.admission.release(this.resource, before);
+        if (isGone) await this.#context.admission.release(this.resource, before);
         after.metadata.resourceVersion = String(result.revision);
         return { gone: isGone, object: after };
       }
       if (attempt >= MAX_RETRIES) throw errors.conflict(this.resource, at.name);
     }
   }
-}
-
-function generateName(base: string): string {
-  let suffix = "";
-  for (let place = 0; place < 5; place++) suffix += GENERATED[Math.floor(Math.random() * GENERATED.length)];
-  // As apiserver's names.SimpleNameGenerator: 63 characters at most.
-  return `${base.slice(0, 58)}${suffix}`;
-}
-
-function checkIdentity(resource: ServedResource, before: Readonly<Draft>, made: Draft): void {
-  const { uid } = made.metadata;
-  if (uid && uid !== before.metadata.uid) {
-    throw errors.conflict(
-      resource,
-      before.metadata.name,
-      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${before.metadata.uid}`,
-    );
-  }
-}
-
-function keepServersFields(before: Readonly<Draft>, after: Draft): void {
-  const kept = before.metadata;
-  const { metadata } = after;
-  metadata.name = kept.name;
-  if (kept.namespace !== undefined) metadata.namespace = kept.namespace;
-  for (const name of [
-    "uid",
-    "creationTimestamp",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-    "generation",
-    "generateName",
-  ] as const) {
-    if (kept[name] === undefined) delete metadata[name];
-    else Object.assign(metadata, { [name]: kept[name] });
-  }
-}
-
-function withoutBookkeeping(object: Readonly<Draft>): Record<string, unknown> {
-  const { metadata: _, ["status"]: __, ...rest } = object;
-  return rest;
-}
-
-function checkPreconditions(resource: ServedResource, object: Readonly<Draft>, request: DeleteRequest): void {
-  const { name, uid, resourceVersion } = object.metadata;
-  if (request.uid && request.uid !== uid) {
-    throw errors.conflict(
-      resource,
-      name,
-      `Precondition failed: UID in precondition: ${request.uid}, UID in object meta: ${uid}`,
-    );
-  }
-  if (request.resourceVersion && request.resourceVersion !== resourceVersion) {
-    throw errors.conflict(
-      resource,
-      name,
-      `Precondition failed: ResourceVersion in precondition: ${request.resourceVersion}, ResourceVersion in object meta: ${resourceVersion}`,
-    );
-  }
-}
-
-function markDeleted(resource: ServedResource, object: Draft, request: DeleteRequest, now: Date): Draft {
-  const { metadata } = object;
-  const policy = request.propagationPolicy;
-  const finalizers = new Set(metadata.finalizers);
-  if (policy === "Foreground") finalizers.add("foregroundDeletion");
-  if (policy === "Orphan") finalizers.add("orphan");
-  if (finalizers.size > 0) metadata.finalizers = [...finalizers];
-  const asked = request.gracePeriodSeconds;
-  const own = resource.strategy.gracePeriodSeconds?.(object) ?? 0;
-  const grace = own === 0 ? 0 : Math.max(0, asked ?? own);
-  const known = metadata.deletionGracePeriodSeconds;
-  // A deletion that is under way can be made sooner, never later.
-  if (metadata.deletionTimestamp === undefined || (known !== undefined && grace < known)) {
-    metadata.deletionTimestamp = timeText(new Date(now.getTime() + grace * 1000));
-    metadata.deletionGracePeriodSeconds = grace;
-    if (metadata.generation !== undefined) metadata.generation++;
-  }
-  if (object.kind === "Namespace" && object.apiVersion === "v1") object["status"] = { phase: "Terminating" };
-  return object;
-}
-
-/** Whether a deletion was asked for and nobody has anything left to do. */
-function isFinallyGone(object: Draft): boolean {
-  const { deletionTimestamp, deletionGracePeriodSeconds, finalizers } = object.metadata;
-  if (deletionTimestamp === undefined) return false;
-  if ((finalizers?.length ?? 0) > 0 || (deletionGracePeriodSeconds ?? 0) > 0) return false;
-  const own =
-    object.kind === "Namespace"
-      ? (object["spec"] as { finalizers?: string[] } | undefined)?.finalizers
-      : undefined;
-  return (own?.length ?? 0) === 0;
-}
-
-function encodeToken(token: { readonly revision: number; readonly after: string }): string {
-  return Buffer.from(
-    JSON.stringify({ v: "meta.k8s.io/v1", rv: token.revision, start: token.after }),
-  ).toString("base64url");
-}
-
-function decodeToken(text: string): { revision: number; after: string } {
-  try {
-    const token: unknown = JSON.parse(Buffer.from(text, "base64url").toString());
-    const after = stringAt(token, "start");
-    const revision = (token as { rv?: unknown }).rv;
-    if (after !== undefined && typeof revision === "number") return { revision, after };
-  } catch {
-    // Told below.
-  }
-  throw new StatusError(400, "BadRequest", "continue key is not valid: encoded continue token is not valid");
 }

@@ -1,9 +1,12 @@
 /** @module What is special about each kind: defaults, what the server decides, validation. */
-import { BINDING, CONFIG_MAP, CUSTOM_RESOURCE_DEFINITION, NAMESPACE, NODE, SECRET } from "./kinds/plain.ts";
+
+import { CRON_JOB } from "./kinds/cron-job.ts";
+import { CUSTOM_RESOURCE_DEFINITION } from "./kinds/custom-resource-definition.ts";
+import { BINDING, CONFIG_MAP, NAMESPACE, NODE, SECRET } from "./kinds/plain.ts";
 import { POD } from "./kinds/pod.ts";
 import { NETWORK_POLICY, POLICY } from "./kinds/policy.ts";
 import { SERVICE } from "./kinds/service.ts";
-import { CRON_JOB, DAEMON_SET, DEPLOYMENT, JOB, REPLICA_SET, STATEFUL_SET } from "./kinds/workload.ts";
+import { DAEMON_SET, DEPLOYMENT, JOB, REPLICA_SET, STATEFUL_SET } from "./kinds/workload.ts";
 import type { Strategy } from "./served.ts";
 
 const STRATEGIES: Readonly<Record<string, Strategy>> = {

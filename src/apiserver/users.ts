@@ -2,7 +2,7 @@
 import { createHash, createPrivateKey, createPublicKey, randomUUID, sign, verify } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { TLSSocket } from "node:tls";
-import { isObject, stringAt } from "./json.ts";
+import { arrayAt, at, stringAt } from "./json.ts";
 
 export interface User {
   readonly name: string;
@@ -23,10 +23,35 @@ export interface ServiceAccountToken {
   readonly uid: string;
   readonly audiences: readonly string[];
   readonly expirationSeconds: number;
-  readonly pod?: { readonly name: string; readonly uid: string };
+  readonly bound?: BoundObject;
+}
+
+/** What a token ends with. */
+export interface BoundObject {
+  readonly kind: "Pod" | "Secret" | "Node";
+  readonly name: string;
+  readonly uid: string;
+}
+
+/** What a token of ours says. */
+export interface TokenClaims {
+  readonly user: User;
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly audiences: readonly string[];
+  readonly bound?: BoundObject;
+}
+
+/** Who holds a token, and for which of the wanted audiences it is. */
+export interface Authenticated {
+  readonly user: User;
+  readonly audiences: readonly string[];
 }
 
 const ISSUER = "https://kubernetes.default.svc.cluster.local";
+/** Whom a token is for that is to open this API. */
+export const API_AUDIENCE: string = ISSUER;
 
 /** Signs and checks tokens of service accounts: JWTs with ES256. */
 export class TokenSigner {
@@ -44,7 +69,7 @@ export class TokenSigner {
     const expires = issued + token.expirationSeconds;
     const header = encode({ alg: "ES256", typ: "JWT" });
     const payload = encode({
-      aud: token.audiences.length > 0 ? token.audiences : [ISSUER],
+      aud: token.audiences.length > 0 ? token.audiences : [API_AUDIENCE],
       exp: expires,
       iat: issued,
       nbf: issued,
@@ -54,7 +79,9 @@ export class TokenSigner {
       "kubernetes.io": {
         namespace: token.namespace,
         serviceaccount: { name: token.name, uid: token.uid },
-        ...(token.pod && { pod: token.pod }),
+        ...(token.bound && {
+          [token.bound.kind.toLowerCase()]: { name: token.bound.name, uid: token.bound.uid },
+        }),
       },
     });
     const text = `${header}.${payload}`;
@@ -62,8 +89,8 @@ export class TokenSigner {
     return { token: `${text}.${signature.toString("base64url")}`, expires: new Date(expires * 1000) };
   }
 
-  /** @returns undefined when it is not ours, or is not valid now */
-  check(token: string, now: Date): User | undefined {
+  /** @returns undefined when it is not ours, or is not valid now; whether its account is still there is another question */
+  check(token: string, now: Date): TokenClaims | undefined {
     const [header, payload, signature, ...rest] = token.split(".");
     if (!header || !payload || !signature || rest.length > 0) return undefined;
     const isOurs = verify(
@@ -74,17 +101,40 @@ export class TokenSigner {
     );
     if (!isOurs || stringAt(decode(header), "alg") !== "ES256") return undefined;
     const claims = decode(payload);
-    const expires = isObject(claims) ? claims["exp"] : undefined;
-    if (typeof expires !== "number" || expires * 1000 <= now.getTime()) return undefined;
-    const name = stringAt(claims, "sub") ?? "";
-    const namespace = stringAt(claims, "kubernetes.io", "namespace") ?? "";
-    const uid = stringAt(claims, "kubernetes.io", "serviceaccount", "uid");
-    return {
-      name,
-      groups: ["system:serviceaccounts", `system:serviceaccounts:${namespace}`, "system:authenticated"],
-      ...(uid !== undefined && { uid }),
-    };
+    return isTimely(claims, now.getTime() / 1000) && stringAt(claims, "iss") === ISSUER
+      ? claimsOf(claims)
+      : undefined;
   }
+}
+
+function isTimely(claims: unknown, seconds: number): boolean {
+  const expires = at(claims, "exp");
+  const begins = at(claims, "nbf") ?? 0;
+  return typeof expires === "number" && typeof begins === "number" && begins <= seconds && seconds < expires;
+}
+
+function claimsOf(claims: unknown): TokenClaims {
+  const own = at(claims, "kubernetes.io");
+  const namespace = stringAt(own, "namespace") ?? "";
+  const uid = stringAt(own, "serviceaccount", "uid") ?? "";
+  const boundKind = (["Pod", "Secret", "Node"] as const).find(
+    (kind) => at(own, kind.toLowerCase()) !== undefined,
+  );
+  const bound = boundKind && at(own, boundKind.toLowerCase());
+  return {
+    user: {
+      name: stringAt(claims, "sub") ?? "",
+      groups: ["system:serviceaccounts", `system:serviceaccounts:${namespace}`, "system:authenticated"],
+      uid,
+    },
+    namespace,
+    name: stringAt(own, "serviceaccount", "name") ?? "",
+    uid,
+    audiences: arrayAt(claims, "aud").map(String),
+    ...(boundKind && {
+      bound: { kind: boundKind, name: stringAt(bound, "name") ?? "", uid: stringAt(bound, "uid") ?? "" },
+    }),
+  };
 }
 
 function encode(value: unknown): string {
@@ -100,12 +150,15 @@ function decode(text: string): unknown {
 }
 
 /** Who holds a token. */
-export type CheckToken = (token: string) => User | undefined;
+export type CheckToken = (token: string, audiences?: readonly string[]) => Promise<Authenticated | undefined>;
 
 /** @returns undefined when the request does not say who asks, or lies */
-export function authenticate(request: IncomingMessage, checkToken: CheckToken): User | undefined {
+export async function authenticate(
+  request: IncomingMessage,
+  checkToken: CheckToken,
+): Promise<User | undefined> {
   const token = bearerToken(request);
-  if (token !== undefined) return checkToken(token);
+  if (token !== undefined) return (await checkToken(token))?.user;
   const { socket } = request;
   if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
   // Without a certificate there is no subject, whatever the types say.

@@ -47,6 +47,7 @@ export function watchOf(
     request: {
       prefix: storage.prefix(namespace),
       test,
+      view: storage.view,
       from: startsWithAll ? undefined : revision,
       initialEventsEnd: isTrue(sendInitial) && bookmarks,
       bookmarks,

@@ -7,7 +7,8 @@ import { type KubeletOf, NodeStreams } from "../apiserver/node-streams.ts";
 import { trackFields } from "../apiserver/operations.ts";
 import { Reviews } from "../apiserver/reviews.ts";
 import { type Door, type OpenDoor, openDoor, type TlsFiles } from "../apiserver/server.ts";
-import { type StaticTokens, TokenSigner, tokenHash, type User } from "../apiserver/users.ts";
+import { Tokens } from "../apiserver/service-account-tokens.ts";
+import { type StaticTokens, TokenSigner } from "../apiserver/users.ts";
 import type { Cidr } from "../base/ip.ts";
 import type { Store } from "../store/store.ts";
 import { ApiDocuments } from "./documents.ts";
@@ -21,6 +22,7 @@ export interface DoorPlan {
 export interface ControlPlaneOptions {
   readonly store: Store;
   readonly serviceNetworks: readonly Cidr[];
+  readonly podNetworks?: readonly Cidr[];
   readonly tokens: StaticTokens;
   /** PEM of the key that signs service accounts' tokens. */
   readonly signingKey: string;
@@ -46,12 +48,12 @@ export class ControlPlane {
 
   /** All but its doors: nobody is answered before everything is there. */
   static async start(options: ControlPlaneOptions): Promise<ControlPlane> {
-    const api = new Api({ store: options.store, serviceNetworks: options.serviceNetworks, trackFields });
+    const { store, serviceNetworks, podNetworks = [] } = options;
+    const api = new Api({ store, serviceNetworks, podNetworks, trackFields });
     const authorizer = new Authorizer(options.store);
     const signer = new TokenSigner(options.signingKey);
-    const checkToken = (token: string): User | undefined =>
-      options.tokens.get(tokenHash(token)) ?? signer.check(token, new Date());
-    const reviews = new Reviews(authorizer, signer, checkToken);
+    const tokens = new Tokens(options.store, options.tokens, signer);
+    const reviews = new Reviews(authorizer, signer, tokens);
     await api.start();
     await authorizer.start();
     const enforcement = new Enforcement();
@@ -60,7 +62,7 @@ export class ControlPlane {
     const handler = new HttpHandler({
       api,
       authorizer,
-      checkToken,
+      checkToken: (...asked) => tokens.check(...asked),
       reviews,
       streams: new NodeStreams(options.kubeletOf),
       checkFields: documents.checkFields,

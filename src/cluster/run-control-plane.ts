@@ -35,6 +35,7 @@ export async function runControlPlane(name: string): Promise<void> {
   const plane = await ControlPlane.start({
     store,
     serviceNetworks: cidrsOf(settings.serviceNetworks),
+    podNetworks: cidrsOf(settings.podNetworks),
     tokens: usersOf(credentials),
     signingKey: credentials.signingKey,
     kubeletOf: () => layout.kubeletSocket,

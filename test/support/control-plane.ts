@@ -1,20 +1,40 @@
 /** @module A control plane of its own for one test: memory, a Unix socket, one token for each kind of user. */
 import { generateKeyPairSync } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
+import { request } from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { tokenHash } from "../../src/apiserver/users.ts";
 import { parseCidr } from "../../src/base/ip.ts";
+import { ApiError } from "../../src/client/client.ts";
 import { HttpClient } from "../../src/client/http-client.ts";
+import type { ConfigMap, Pod } from "../../src/client/kinds.ts";
 import { bootstrap } from "../../src/cluster/bootstrap.ts";
 import { ControlPlane } from "../../src/cluster/control-plane.ts";
 import { MemoryStore } from "../../src/store/memory-store.ts";
 import type { Store } from "../../src/store/store.ts";
 
+export interface RawRequest {
+  readonly method?: string;
+  readonly path: string;
+  readonly headers?: Record<string, string>;
+  readonly body?: string | Buffer;
+}
+
+export interface RawAnswer {
+  readonly code: number;
+  readonly text: string;
+  readonly headers: Record<string, unknown>;
+}
+
+export const AS_ADMIN: Record<string, string> = { authorization: "Bearer admin" };
+
 export interface TestControlPlane {
   readonly plane: ControlPlane;
   readonly socketPath: string;
   client(token: string): HttpClient;
+  /** A request by hand, for what no client sends. */
+  raw(wanted: RawRequest): Promise<RawAnswer>;
   close(): Promise<void>;
 }
 
@@ -26,6 +46,7 @@ export async function startTestControlPlane(store: Store = new MemoryStore()): P
   const plane = await ControlPlane.start({
     store,
     serviceNetworks: ["10.96.0.0/12", "fd00:10:96::/112"].flatMap((text) => parseCidr(text)?.cidr ?? []),
+    podNetworks: ["192.168.0.0/16"].flatMap((text) => parseCidr(text)?.cidr ?? []),
     tokens: new Map([
       [tokenHash("admin"), { name: "admin", groups: ["system:masters", "system:authenticated"] }],
       [tokenHash("nobody"), { name: "nobody", groups: ["system:authenticated"] }],
@@ -50,10 +71,52 @@ export async function startTestControlPlane(store: Store = new MemoryStore()): P
       clients.push(client);
       return client;
     },
+    raw: (wanted) => raw(socketPath, wanted),
     close: async () => {
       for (const client of clients) client.close();
       await plane.close();
       rmSync(folder, { recursive: true, force: true });
     },
+  };
+}
+
+function raw(
+  socketPath: string,
+  { method = "GET", path: url, headers = {}, body }: RawRequest,
+): Promise<RawAnswer> {
+  return new Promise((resolve, reject) => {
+    const sent = request({ socketPath, method, path: url, headers }, (response) => {
+      let text = "";
+      response.on("data", (chunk: Buffer) => {
+        text += chunk.toString();
+      });
+      response.on("end", () => resolve({ code: response.statusCode ?? 0, text, headers: response.headers }));
+    });
+    sent.on("error", reject);
+    sent.end(body);
+  });
+}
+
+/** What the API says when it refuses. @throws Error when it does not */
+export async function refusalOf(work: Promise<unknown>): Promise<ApiError> {
+  try {
+    await work;
+  } catch (error) {
+    if (error instanceof ApiError) return error;
+    throw error;
+  }
+  throw new Error("it was not refused");
+}
+
+export function configMap(name: string, data: Record<string, string> = {}): ConfigMap {
+  return { apiVersion: "v1", kind: "ConfigMap", metadata: { name, namespace: "default" }, data };
+}
+
+export function pod(name: string, more: Partial<Pod["spec"]> = {}): Pod {
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, namespace: "default", labels: { app: name } },
+    spec: { containers: [{ name: "c", image: "nginx" }], ...more },
   };
 }

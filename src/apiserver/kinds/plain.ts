@@ -1,13 +1,15 @@
-/** @module Kinds with little of their own: namespaces, nodes, ConfigMaps, Secrets, custom resource definitions, bindings. */
-import { timeText } from "../../client/objects.ts";
-import { arrayAt, at, isObject, stringAt } from "../json.ts";
+/** @module Kinds with little of their own: namespaces, nodes, ConfigMaps, Secrets, bindings. */
+import { at, isObject, stringAt } from "../json.ts";
 import { forbidden, invalid, required } from "../metadata.ts";
 import { jsonEqual } from "../patch/json-value.ts";
-import type { Strategy } from "../served.ts";
+import type { Draft, Strategy } from "../served.ts";
 import type { StatusCause } from "../status-error.ts";
 
 const DATA_KEY = /^[-._a-zA-Z0-9]+$/;
 const MAX_DATA = 1024 * 1024;
+
+/** As the NamespaceLifecycle admission plugin. */
+const IMMORTAL: readonly string[] = ["default", "kube-system", "kube-public"];
 
 export const NAMESPACE: Strategy = {
   setDefaults: ({ metadata }) => {
@@ -17,11 +19,12 @@ export const NAMESPACE: Strategy = {
     object["spec"] = { finalizers: ["kubernetes"] };
     object["status"] = { phase: "Active" };
   },
+  // Finalizers are taken by `finalize` alone, which is no update.
   prepareUpdate: (object, before) => {
-    // Finalizers are taken by `finalize` alone, which changes nothing else.
-    if (jsonEqual(object.metadata, before.metadata)) return;
     object["spec"] = before["spec"];
   },
+  undeletable: ({ metadata }) =>
+    IMMORTAL.includes(metadata.name) ? "this namespace may not be deleted" : undefined,
 };
 
 export const NODE: Strategy = {
@@ -69,6 +72,44 @@ function validateImmutable(
 
 export const CONFIG_MAP: Strategy = { validate: validateData, validateUpdate: validateImmutable };
 
+/** Keys that a Secret must have to be what its type says. */
+const SECRET_KEYS: Readonly<Record<string, readonly string[]>> = {
+  "kubernetes.io/dockercfg": [".dockercfg"],
+  "kubernetes.io/dockerconfigjson": [".dockerconfigjson"],
+  "kubernetes.io/ssh-auth": ["ssh-privatekey"],
+  "kubernetes.io/tls": ["tls.crt", "tls.key"],
+};
+const ACCOUNT_NAME = "kubernetes.io/service-account.name";
+
+function validateSecretType(object: Draft): StatusCause[] {
+  const type = stringAt(object, "type") ?? "";
+  const has = (key: string): boolean => at(object, "data", key) !== undefined;
+  if (type === "kubernetes.io/basic-auth") {
+    const keys = ["username", "password"];
+    return keys.some(has) ? [] : keys.map((key) => required(`data[${key}]`));
+  }
+  if (type === "kubernetes.io/service-account-token")
+    return object.metadata.annotations?.[ACCOUNT_NAME]
+      ? []
+      : [required(`metadata.annotations[${ACCOUNT_NAME}]`)];
+  return (SECRET_KEYS[type] ?? []).flatMap((key) => {
+    if (!has(key)) return [required(`data[${key}]`)];
+    return key.startsWith(".docker") &&
+      !isJson(Buffer.from(String(at(object, "data", key)), "base64").toString())
+      ? [invalid(`data[${key}]`, "<secret contents redacted>", "invalid JSON")]
+      : [];
+  });
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 export const SECRET: Strategy = {
   setDefaults: (object) => {
     object["type"] ||= "Opaque";
@@ -81,67 +122,11 @@ export const SECRET: Strategy = {
     object["data"] = { ...(isObject(object["data"]) && object["data"]), ...Object.fromEntries(encoded) };
     delete object["stringData"];
   },
-  validate: validateData,
+  validate: (object) => [...validateData(object), ...validateSecretType(object)],
   validateUpdate: (object, before) => [
     ...validateImmutable(object, before),
     ...(object["type"] === before["type"] ? [] : [invalid("type", object["type"], "field is immutable")]),
   ],
-};
-
-export const CUSTOM_RESOURCE_DEFINITION: Strategy = {
-  setDefaults: (object) => {
-    const names = at(object, "spec", "names");
-    if (!isObject(names)) return;
-    names["singular"] ||= String(names["kind"] ?? "").toLowerCase();
-    names["listKind"] ||= `${String(names["kind"] ?? "")}List`;
-  },
-  prepareCreate: (object) => {
-    const now = timeText(new Date());
-    const condition = (type: string, reason: string, message: string): object => ({
-      type,
-      status: "True",
-      reason,
-      message,
-      lastTransitionTime: now,
-    });
-    const versions = arrayAt(object, "spec", "versions");
-    const stored = versions.find((version) => at(version, "storage") === true);
-    object["status"] = {
-      conditions: [
-        condition("NamesAccepted", "NoConflicts", "no conflicts found"),
-        condition("Established", "InitialNamesAccepted", "the initial names have been accepted"),
-      ],
-      acceptedNames: at(object, "spec", "names"),
-      storedVersions: [stringAt(stored, "name") ?? ""],
-    };
-  },
-  validate: (object) => {
-    const group = stringAt(object, "spec", "group") ?? "";
-    const plural = stringAt(object, "spec", "names", "plural") ?? "";
-    const causes: StatusCause[] = [];
-    if (group === "") causes.push(required("spec.group"));
-    if (plural === "") causes.push(required("spec.names.plural"));
-    if (!stringAt(object, "spec", "names", "kind")) causes.push(required("spec.names.kind"));
-    const scope = stringAt(object, "spec", "scope");
-    if (scope !== "Namespaced" && scope !== "Cluster") causes.push(required("spec.scope"));
-    const wanted = `${plural}.${group}`;
-    if (object.metadata.name !== wanted)
-      causes.push(invalid("metadata.name", object.metadata.name, `must be spec.names.plural+"."+spec.group`));
-    const versions = arrayAt(object, "spec", "versions");
-    if (versions.filter((version) => at(version, "storage") === true).length !== 1)
-      causes.push(
-        invalid(
-          "spec.versions",
-          versions.map((version) => stringAt(version, "name")),
-          "must have exactly one version marked as storage version",
-        ),
-      );
-    for (const [place, version] of versions.entries()) {
-      if (!isObject(at(version, "schema", "openAPIV3Schema")))
-        causes.push(required(`spec.versions[${place}].schema.openAPIV3Schema`, "schemas are required"));
-    }
-    return causes;
-  },
 };
 
 export const BINDING: Strategy = {

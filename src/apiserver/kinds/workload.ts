@@ -6,7 +6,7 @@ import type { Draft, Strategy } from "../served.ts";
 import type { StatusCause } from "../status-error.ts";
 import { defaultPodSpec, validatePodSpec } from "./pod.ts";
 
-function specOf(object: Draft): Record<string, unknown> {
+export function specOf(object: Draft): Record<string, unknown> {
   const spec = object["spec"];
   if (isObject(spec)) return spec;
   const made = {};
@@ -14,7 +14,7 @@ function specOf(object: Draft): Record<string, unknown> {
   return made;
 }
 
-function defaultTemplate(spec: Record<string, unknown>): void {
+export function defaultTemplate(spec: Record<string, unknown>): void {
   const template = spec["template"];
   if (isObject(template)) defaultPodSpec(template["spec"]);
 }
@@ -46,7 +46,7 @@ function isEmptySelector(selector: unknown): boolean {
   );
 }
 
-function validateTemplate(object: Draft, restartPolicies: readonly string[]): StatusCause[] {
+export function validateTemplate(object: Draft, restartPolicies: readonly string[]): StatusCause[] {
   const spec = object["spec"];
   const template = at(spec, "template");
   const labels = (at(template, "metadata", "labels") ?? {}) as Record<string, unknown>;
@@ -257,42 +257,4 @@ export const JOB: Strategy = {
   },
   validate: (object) => validateTemplate(object, ["OnFailure", "Never"]),
   validateUpdate: (object, before) => immutable(object, before, "selector", "template", "completionMode"),
-};
-
-const SCHEDULE = /^(@(yearly|annually|monthly|weekly|daily|midnight|hourly|every .+)|(\S+\s+){4}\S+)$/;
-
-export const CRON_JOB: Strategy = {
-  setDefaults: (object) => {
-    const spec = specOf(object);
-    spec["concurrencyPolicy"] ??= "Allow";
-    spec["suspend"] ??= false;
-    spec["successfulJobsHistoryLimit"] ??= 3;
-    spec["failedJobsHistoryLimit"] ??= 1;
-    const template = at(spec, "jobTemplate", "spec");
-    if (isObject(template)) defaultTemplate(template);
-  },
-  prepareCreate: (object) => {
-    object["status"] = {};
-  },
-  validate: (object) => {
-    const schedule = stringAt(object, "spec", "schedule") ?? "";
-    const causes: StatusCause[] = [];
-    if (schedule === "") causes.push(required("spec.schedule"));
-    else if (!SCHEDULE.test(schedule))
-      causes.push(
-        invalid(
-          "spec.schedule",
-          schedule,
-          `expected exactly 5 fields, found ${schedule.split(/\s+/).length}: [${schedule}]`,
-        ),
-      );
-    const job = { ...object, spec: at(object, "spec", "jobTemplate", "spec") };
-    return [
-      ...causes,
-      ...validateTemplate(job, ["OnFailure", "Never"]).map((cause) => ({
-        ...cause,
-        field: cause.field.replace(/^spec\./, "spec.jobTemplate.spec."),
-      })),
-    ];
-  },
 };

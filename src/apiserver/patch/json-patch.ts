@@ -4,10 +4,20 @@ import { goKindOf, PatchError } from "./patch-error.ts";
 
 type Pointer = readonly string[];
 
+/** As kube-apiserver: a patch is no way to make much of little. */
+const MAX_OPERATIONS = 10_000;
+const MAX_COPIED = 3 * 1024 * 1024;
+
+/** What the copies of one patch have come to, in characters of JSON. */
+interface Copied {
+  size: number;
+}
+
 /**
  * Applies the operations one after the other.
  *
- * @throws PatchError `malformed` when it is no list of operations, `inapplicable` when a path leads nowhere or a `test` fails
+ * @throws PatchError `malformed` when it is no list of operations, `inapplicable` when a path leads nowhere, a `test` fails
+ *   or copies come to more than 3 MiB, `too-large` when there are more than 10,000
  */
 export function applyJsonPatch(target: unknown, operations: unknown): unknown {
   if (!Array.isArray(operations)) {
@@ -16,16 +26,24 @@ export function applyJsonPatch(target: unknown, operations: unknown): unknown {
       `json: cannot unmarshal ${goKindOf(operations)} into Go value of type jsonpatch.Patch`,
     );
   }
+  if (operations.length > MAX_OPERATIONS) {
+    throw new PatchError(
+      "too-large",
+      `Request entity too large: The allowed maximum operations in a JSON patch is ${MAX_OPERATIONS}, got ${operations.length}`,
+    );
+  }
+  const copied = { size: 0 };
+  // A copy of one's own is changed in place: every operation costs what it touches.
   return operations.reduce((document: unknown, operation: unknown) => {
-    if (isJsonObject(operation)) return applyOperation(document, operation);
+    if (isJsonObject(operation)) return applyOperation(document, operation, copied);
     throw new PatchError(
       "malformed",
       `json: cannot unmarshal ${goKindOf(operation)} into Go value of type jsonpatch.Operation`,
     );
-  }, target);
+  }, structuredClone(target));
 }
 
-function applyOperation(document: unknown, operation: JsonObject): unknown {
+function applyOperation(document: unknown, operation: JsonObject, copied: Copied): unknown {
   const name = operation["op"];
   switch (name) {
     case "add":
@@ -36,7 +54,9 @@ function applyOperation(document: unknown, operation: JsonObject): unknown {
       return remove(document, pointerOf(operation, "path"), name);
     case "copy": {
       const value = read(document, pointerOf(operation, "from"), name);
-      return write(document, pointerOf(operation, "path"), value, { name, replaces: false });
+      count(value, copied);
+      const copy = structuredClone(value);
+      return write(document, pointerOf(operation, "path"), copy, { name, replaces: false });
     }
     case "move": {
       const from = pointerOf(operation, "from");
@@ -54,6 +74,15 @@ function applyOperation(document: unknown, operation: JsonObject): unknown {
   }
 }
 
+function count(value: unknown, copied: Copied): void {
+  copied.size += JSON.stringify(value).length;
+  if (copied.size <= MAX_COPIED) return;
+  throw new PatchError(
+    "inapplicable",
+    `Unable to complete the copy, the accumulated size increase of copy is ${copied.size}, exceeding the limit ${MAX_COPIED}`,
+  );
+}
+
 function test(document: unknown, path: Pointer, expected: unknown): unknown {
   let found: unknown;
   try {
@@ -68,7 +97,8 @@ function test(document: unknown, path: Pointer, expected: unknown): unknown {
 }
 
 function operandOf(operation: JsonObject): unknown {
-  if (Object.hasOwn(operation, "value")) return operation["value"];
+  // A later operation may change it; the patch may be applied again.
+  if (Object.hasOwn(operation, "value")) return structuredClone(operation["value"]);
   throw new PatchError("malformed", `${String(operation["op"])} operation has no value`);
 }
 
@@ -124,33 +154,23 @@ function read(document: unknown, path: Pointer, operation: string): unknown {
   }, document);
 }
 
-/** The document with `change` made to the container that the last part of the path names something in. */
+/** Makes `change` to the container that the last part of the path names something in. @returns the document */
 function changeAt(
   document: unknown,
   path: Pointer,
   operation: string,
   change: (container: unknown[] | Record<string, unknown>, last: string) => void,
 ): unknown {
-  const descend = (value: unknown, depth: number): unknown => {
-    const part = path[depth] ?? "";
-    const isLast = depth === path.length - 1;
-    if (Array.isArray(value)) {
-      const copy: unknown[] = [...value];
-      if (isLast) change(copy, part);
-      else {
-        const index = indexOf(part, copy.length - 1, { operation, path });
-        copy[index] = descend(copy[index], depth + 1);
-      }
-      return copy;
-    }
-    if (!isJsonObject(value)) throw missing(operation, path);
-    const copy: Record<string, unknown> = { ...value };
-    if (isLast) change(copy, part);
-    else if (Object.hasOwn(copy, part)) setKey(copy, part, descend(copy[part], depth + 1));
+  let container = document;
+  for (const part of path.slice(0, -1)) {
+    if (Array.isArray(container))
+      container = container[indexOf(part, container.length - 1, { operation, path })];
+    else if (isJsonObject(container) && Object.hasOwn(container, part)) container = container[part];
     else throw missing(operation, path);
-    return copy;
-  };
-  return descend(document, 0);
+  }
+  if (!Array.isArray(container) && !isJsonObject(container)) throw missing(operation, path);
+  change(container as unknown[] | Record<string, unknown>, path.at(-1) ?? "");
+  return document;
 }
 
 function write(

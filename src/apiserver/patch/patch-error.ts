@@ -2,9 +2,9 @@
 
 /**
  * `malformed`: the document is no patch of its kind (HTTP 400, BadRequest). `inapplicable`: it is one, but
- * does not apply to this object (HTTP 422, Invalid).
+ * does not apply to this object (HTTP 422, Invalid). `too-large`: it asks for more work than one request may (HTTP 413).
  */
-export type PatchFault = "malformed" | "inapplicable";
+export type PatchFault = "malformed" | "inapplicable" | "too-large";
 
 export class PatchError extends Error {
   override readonly name = "PatchError";

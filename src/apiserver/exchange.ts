@@ -1,0 +1,171 @@
+/** @module One request in the hands of the server: what was sent, whose it is, and the ways to answer it. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Entry } from "../store/store.ts";
+import type { Api } from "./api.ts";
+import type { Authorizer } from "./authorize.ts";
+import { decodeBody, objectBody, readBody } from "./body.ts";
+import { accessOf } from "./caller-access.ts";
+import type { DeleteRequest } from "./deletion.ts";
+import { at, stringAt } from "./json.ts";
+import type { NodeStreams } from "./node-streams.ts";
+import type { CheckFields, PatchKind, Place } from "./operations.ts";
+import { isTrue, type ResourceRequest } from "./request-info.ts";
+import { type Cells, encodeEntry, type Form, formOf, sendJson } from "./respond.ts";
+import type { Reviews } from "./reviews.ts";
+import type { Draft } from "./served.ts";
+import type { Documents } from "./served-documents.ts";
+import { errors } from "./status-error.ts";
+import type { Caller, Storage } from "./storage.ts";
+import type { CheckToken, User } from "./users.ts";
+
+export interface HandlerOptions {
+  readonly api: Api;
+  readonly authorizer: Authorizer;
+  readonly checkToken: CheckToken;
+  readonly reviews: Reviews;
+  readonly streams: NodeStreams;
+  /** Looks at fields that the schema does not know. */
+  readonly checkFields: (mode: "Strict" | "Warn" | "Ignore", warn: (text: string) => void) => CheckFields;
+  readonly documents: Documents;
+  readonly enforcement: (object: Draft) => string;
+}
+
+export const PATCH_KINDS: Readonly<Record<string, PatchKind>> = {
+  "application/json-patch+json": "json",
+  "application/merge-patch+json": "merge",
+  "application/strategic-merge-patch+json": "strategic",
+  // kubectl rollout restart says so.
+  "application/strategic-merge-patch": "strategic",
+  "application/apply-patch+yaml": "apply",
+  "application/apply-patch": "apply",
+};
+
+export class Exchange {
+  readonly options: HandlerOptions;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly url: URL;
+  readonly user: User;
+  readonly form: Form;
+
+  constructor(
+    options: HandlerOptions,
+    { request, response, url, user }: Pick<Exchange, "request" | "response" | "url" | "user">,
+  ) {
+    this.options = options;
+    this.request = request;
+    this.response = response;
+    this.url = url;
+    this.user = user;
+    this.form = formOf(request);
+  }
+
+  get query(): URLSearchParams {
+    return this.url.searchParams;
+  }
+
+  get cells(): Cells {
+    const { api, enforcement } = this.options;
+    return { now: api.now().getTime(), enforcement };
+  }
+
+  get contentType(): string {
+    return (this.request.headers["content-type"] ?? "").split(";")[0]?.trim() ?? "";
+  }
+
+  caller(dryRun = false): Caller {
+    const { query, request } = this;
+    const agent = String(request.headers["user-agent"] ?? "").split("/")[0] ?? "";
+    return {
+      manager: query.get("fieldManager") || agent || "unknown",
+      dryRun: dryRun || query.getAll("dryRun").includes("All"),
+      access: accessOf(this.options.authorizer, this.user),
+      warn: (text) => this.#warn(text),
+    };
+  }
+
+  /** An object, or an empty one where nothing is sent. @throws StatusError 400, 413, 415 */
+  async anyBody(): Promise<Record<string, unknown>> {
+    const bytes = await readBody(this.request);
+    return bytes.length === 0 ? {} : objectBody(decodeBody(bytes, this.request.headers["content-type"]));
+  }
+
+  /** An object of a resource, of fields that it has. */
+  async body(storage: Storage): Promise<Record<string, unknown>> {
+    const body = await this.anyBody();
+    this.check(storage.resource, body);
+    return body;
+  }
+
+  /** Whatever a patch is. */
+  async patchBody(): Promise<unknown> {
+    return decodeBody(await readBody(this.request), this.contentType);
+  }
+
+  readonly check: CheckFields = (resource, object) => {
+    const asked = this.query.get("fieldValidation");
+    const mode = asked === "Strict" || asked === "Ignore" ? asked : "Warn";
+    this.options.checkFields(mode, (text) => this.#warn(text))(resource, object);
+  };
+
+  #warn(text: string): void {
+    this.response.appendHeader("warning", `299 - ${JSON.stringify(text)}`);
+  }
+
+  isAsked(name: string): boolean {
+    return isTrue(this.query.get(name));
+  }
+
+  send(value: unknown, code = 200): void {
+    sendJson(this.response, code, JSON.stringify(value));
+  }
+
+  sendEntry(storage: Storage, entry: Entry, code = 200): void {
+    const { form, response } = this;
+    sendJson(response, code, encodeEntry(storage.resource, entry, form, this.cells), form.contentType);
+  }
+
+  /** What a deletion says of itself, in its body and its query. */
+  async deleteOptions(): Promise<{ readonly request: DeleteRequest; readonly dryRun: boolean }> {
+    const body = await this.anyBody();
+    const { query } = this;
+    const seconds = query.has("gracePeriodSeconds") ? Number(query.get("gracePeriodSeconds")) : undefined;
+    const { request, dryRun } = deleteRequestOf(body);
+    const policy = request.propagationPolicy ?? query.get("propagationPolicy") ?? undefined;
+    return {
+      request: {
+        ...request,
+        gracePeriodSeconds: request.gracePeriodSeconds ?? seconds,
+        propagationPolicy: policy ?? (at(body, "orphanDependents") === true ? "Orphan" : undefined),
+      },
+      dryRun,
+    };
+  }
+}
+
+/** `DeleteOptions` as they come in a body. */
+export function deleteRequestOf(options: unknown): {
+  readonly request: DeleteRequest;
+  readonly dryRun: boolean;
+} {
+  const grace = at(options, "gracePeriodSeconds");
+  const dryRun = at(options, "dryRun");
+  return {
+    request: {
+      gracePeriodSeconds: typeof grace === "number" ? grace : undefined,
+      propagationPolicy: stringAt(options, "propagationPolicy"),
+      uid: stringAt(options, "preconditions", "uid"),
+      resourceVersion: stringAt(options, "preconditions", "resourceVersion"),
+    },
+    dryRun: Array.isArray(dryRun) && dryRun.includes("All"),
+  };
+}
+
+export function nameOf(info: ResourceRequest): string {
+  if (info.name === undefined) throw errors.methodNotAllowed();
+  return info.name;
+}
+
+export function placeOf(info: ResourceRequest): Place {
+  return { namespace: info.namespace, name: nameOf(info) };
+}

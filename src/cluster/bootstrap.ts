@@ -3,152 +3,7 @@ import type { Client } from "../client/client.ts";
 import { isReason } from "../client/client.ts";
 import { DEPLOYMENTS, ENDPOINT_SLICES, NAMESPACES, SERVICE_ACCOUNTS, SERVICES } from "../client/kinds.ts";
 import type { KubeObject, ResourceType } from "../client/objects.ts";
-
-interface Rule {
-  readonly apiGroups?: readonly string[];
-  readonly resources?: readonly string[];
-  readonly nonResourceURLs?: readonly string[];
-  readonly verbs: readonly string[];
-  readonly resourceNames?: readonly string[];
-}
-
-interface ClusterRole extends KubeObject {
-  readonly rules: readonly Rule[];
-}
-
-interface ClusterRoleBinding extends KubeObject {
-  readonly roleRef: { readonly apiGroup: string; readonly kind: string; readonly name: string };
-  readonly subjects: readonly {
-    readonly kind: string;
-    readonly name: string;
-    readonly namespace?: string;
-    readonly apiGroup?: string;
-  }[];
-}
-
-const RBAC = "rbac.authorization.k8s.io";
-const CLUSTER_ROLES: ResourceType<ClusterRole> = {
-  group: RBAC,
-  version: "v1",
-  kind: "ClusterRole",
-  plural: "clusterroles",
-  namespaced: false,
-};
-const CLUSTER_ROLE_BINDINGS: ResourceType<ClusterRoleBinding> = {
-  group: RBAC,
-  version: "v1",
-  kind: "ClusterRoleBinding",
-  plural: "clusterrolebindings",
-  namespaced: false,
-};
-
-const READ = ["get", "list", "watch"];
-const ALL_POLICIES = ["networking.k8s.io", "policy.networking.k8s.io", "projectcalico.org"];
-
-/** As kube-apiserver's bootstrap policy, as far as this cluster's parts need it. */
-const ROLES: Readonly<Record<string, readonly Rule[]>> = {
-  "cluster-admin": [
-    { apiGroups: ["*"], resources: ["*"], verbs: ["*"] },
-    { nonResourceURLs: ["*"], verbs: ["*"] },
-  ],
-  edit: [
-    {
-      apiGroups: ["", "apps", "batch", "networking.k8s.io", "policy", "discovery.k8s.io"],
-      resources: ["*"],
-      verbs: ["*"],
-    },
-  ],
-  view: [
-    {
-      apiGroups: [""],
-      resources: [
-        "configmaps",
-        "endpoints",
-        "events",
-        "limitranges",
-        "namespaces",
-        "pods",
-        "pods/log",
-        "pods/status",
-        "resourcequotas",
-        "serviceaccounts",
-        "services",
-      ],
-      verbs: READ,
-    },
-    {
-      apiGroups: ["apps", "batch", "networking.k8s.io", "policy", "discovery.k8s.io"],
-      resources: ["*"],
-      verbs: READ,
-    },
-  ],
-  "system:discovery": [
-    {
-      nonResourceURLs: [
-        "/",
-        "/api",
-        "/api/*",
-        "/apis",
-        "/apis/*",
-        "/openapi",
-        "/openapi/*",
-        "/version",
-        "/version/",
-      ],
-      verbs: ["get"],
-    },
-  ],
-  "system:basic-user": [
-    {
-      apiGroups: ["authorization.k8s.io"],
-      resources: ["selfsubjectaccessreviews", "selfsubjectrulesreviews"],
-      verbs: ["create"],
-    },
-    { apiGroups: ["authentication.k8s.io"], resources: ["selfsubjectreviews"], verbs: ["create"] },
-  ],
-  "system:node": [
-    { apiGroups: [""], resources: ["nodes", "nodes/status"], verbs: [...READ, "create", "patch", "update"] },
-    {
-      apiGroups: [""],
-      resources: ["pods", "services", "configmaps", "secrets", "serviceaccounts", "namespaces"],
-      verbs: READ,
-    },
-    { apiGroups: [""], resources: ["pods", "pods/status"], verbs: ["delete", "patch", "update"] },
-    { apiGroups: [""], resources: ["serviceaccounts/token"], verbs: ["create"] },
-    { apiGroups: [""], resources: ["events"], verbs: ["create", "patch", "update"] },
-    {
-      apiGroups: ["coordination.k8s.io"],
-      resources: ["leases"],
-      verbs: ["create", "get", "patch", "update"],
-    },
-  ],
-  "tortie:agent": [
-    {
-      apiGroups: [""],
-      resources: ["nodes", "pods", "namespaces", "services", "serviceaccounts", "endpoints"],
-      verbs: READ,
-    },
-    { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: READ },
-    { apiGroups: ALL_POLICIES, resources: ["*"], verbs: READ },
-    {
-      apiGroups: ["tortie.dev"],
-      resources: ["nodenetworks", "nodenetworks/status"],
-      verbs: ["create", "get", "patch", "update"],
-    },
-  ],
-  "system:coredns": [
-    { apiGroups: [""], resources: ["services", "pods", "namespaces", "nodes"], verbs: READ },
-    { apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: READ },
-  ],
-};
-
-const GROUPS: readonly (readonly [role: string, group: string])[] = [
-  ["cluster-admin", "system:masters"],
-  ["system:discovery", "system:authenticated"],
-  ["system:basic-user", "system:authenticated"],
-  ["system:node", "system:nodes"],
-  ["tortie:agent", "tortie:agents"],
-];
+import { bootstrapRbac } from "./bootstrap-rbac.ts";
 
 async function ensure<T extends KubeObject>(client: Client, type: ResourceType<T>, object: T): Promise<void> {
   try {
@@ -170,34 +25,11 @@ export interface BootstrapOptions {
   readonly dnsAddresses: readonly string[];
 }
 
-/** Makes what is missing; what is there stays as it is. */
+/** Makes what is missing, and mends roles; anything else that is there stays as it is. */
 export async function bootstrap(client: Client, options: BootstrapOptions): Promise<void> {
   for (const name of ["default", "kube-system", "kube-public", "kube-node-lease"])
     await ensure(client, NAMESPACES, { apiVersion: "v1", kind: "Namespace", metadata: { name } });
-  const labels = { "kubernetes.io/bootstrapping": "rbac-defaults" };
-  for (const [name, rules] of Object.entries(ROLES))
-    await ensure(client, CLUSTER_ROLES, {
-      apiVersion: `${RBAC}/v1`,
-      kind: "ClusterRole",
-      metadata: { name, labels },
-      rules,
-    });
-  for (const [role, group] of GROUPS) {
-    await ensure(client, CLUSTER_ROLE_BINDINGS, {
-      apiVersion: `${RBAC}/v1`,
-      kind: "ClusterRoleBinding",
-      metadata: { name: role, labels },
-      roleRef: { apiGroup: RBAC, kind: "ClusterRole", name: role },
-      subjects: [{ kind: "Group", name: group, apiGroup: RBAC }],
-    });
-  }
-  await ensure(client, CLUSTER_ROLE_BINDINGS, {
-    apiVersion: `${RBAC}/v1`,
-    kind: "ClusterRoleBinding",
-    metadata: { name: "system:coredns", labels },
-    roleRef: { apiGroup: RBAC, kind: "ClusterRole", name: "system:coredns" },
-    subjects: [{ kind: "ServiceAccount", name: "coredns", namespace: "kube-system" }],
-  });
+  await bootstrapRbac(client);
   await ensure(client, SERVICES, {
     apiVersion: "v1",
     kind: "Service",

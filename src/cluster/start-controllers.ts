@@ -1,4 +1,6 @@
 /** @module The controllers of a control plane, over its own API without HTTP between. */
+import type { Api } from "../apiserver/api.ts";
+import type { EventShelf } from "../controllers/event-expiry.ts";
 import { startControllers as start } from "../controllers/start.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import type { Settings } from "./settings.ts";
@@ -20,6 +22,21 @@ export function startControllers(
       plane.api.resources.filter(({ verbs }) => verbs.includes("list") && verbs.includes("watch")),
     authority,
     loadBalancers: settings.loadBalancers,
+    events: eventShelf(plane.api),
     log,
   });
+}
+
+/** The events of an API, as its store has them. */
+export function eventShelf(api: Api): EventShelf {
+  const prefix = api.storage("", "v1", "events")?.prefix();
+  return {
+    page: async (after, limit) => {
+      if (prefix === undefined) return [];
+      return (await api.store.list(prefix, { limit, ...(after !== undefined && { after }) })).entries;
+    },
+    remove: async ({ key, modified }) => {
+      await api.store.delete(key, { modified });
+    },
+  };
 }

@@ -8,19 +8,18 @@ import type { CronJob, Job } from "../client/kinds.ts";
 import { CRON_JOBS, JOBS } from "../client/kinds.ts";
 import { keyOf, timeText } from "../client/objects.ts";
 import type { Context, Controller } from "./context.ts";
-import { isTimeZone, nextTime, parseSchedule, type Schedule } from "./cron-schedule.ts";
+import { isTimeZone, lastTime, nextTime, parseSchedule, type Schedule } from "./cron-schedule.ts";
 import { byController } from "./indexes.ts";
 import type { Index } from "./informers.ts";
-import { verdictOf } from "./job.ts";
+import { verdictOf } from "./job-status.ts";
 import { controllerKey, isDeleting, isStatusOnly, ownedBy, uidOf } from "./owners.ts";
 import { ControllerQueue } from "./queue.ts";
 import { writeStatus } from "./status.ts";
 
 const NAME = "cronjob-controller";
 const TIME = "batch.kubernetes.io/cronjob-scheduled-timestamp";
-/** So many missed times are looked through; of a schedule that missed more, only the last ones count. */
-const MAX_MISSED = 100;
-const MAX_MISSED_MS = 24 * 3_600_000;
+/** Who missed more than so many is told so: a clock may have leapt, or the schedule is too dense for its deadline. */
+const MANY_MISSED = 100;
 
 export class CronJobController implements Controller {
   readonly #client: Client;
@@ -103,7 +102,7 @@ export class CronJobController implements Controller {
     return this.#make(cron, due);
   }
 
-  /** The last time that has come and has had no Job. */
+  /** The last time that has come and has had no Job, however long ago; those before it are not made up for. */
   #due(cron: CronJob, jobs: readonly Job[], schedule: Schedule, zone: string): number | undefined {
     const now = this.#now();
     const times = [
@@ -112,17 +111,17 @@ export class CronJobController implements Controller {
       // A Job whose making could not be told of in the status.
       ...jobs.map((job) => Date.parse(job.metadata.annotations?.[TIME] ?? "")),
     ].filter((time) => !Number.isNaN(time));
-    let after = Math.max(...times, now - MAX_MISSED_MS);
+    let after = Math.max(...times);
     const deadline = cron.spec.startingDeadlineSeconds;
     if (deadline !== undefined) after = Math.max(after, now - deadline * 1000 - 60_000);
-    let due: number | undefined;
-    for (let count = 0; ; count++) {
-      const time = nextTime(schedule, after, zone);
-      if (time === undefined || time > now) return due;
-      due = time;
-      // So many were missed that looking at each takes too long: the last hour's are enough.
-      after = count === MAX_MISSED ? Math.max(time, now - 3_600_000) : time;
-    }
+    const due = lastTime(schedule, { after, upTo: now }, zone);
+    if (due !== undefined && hasMany(schedule, { after, upTo: due }, zone))
+      this.#events.warning(
+        cron,
+        "TooManyMissedTimes",
+        "too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew",
+      );
+    return due;
   }
 
   async #make(cron: CronJob, time: number): Promise<Job | undefined> {
@@ -208,6 +207,20 @@ export class CronJobController implements Controller {
   stop(): void {
     this.#queue.stop();
   }
+}
+
+/** Whether a span has more of a schedule's times than anyone should miss. */
+function hasMany(
+  schedule: Schedule,
+  { after, upTo }: { readonly after: number; readonly upTo: number },
+  zone: string,
+): boolean {
+  let time: number | undefined = after;
+  for (let count = 0; count <= MANY_MISSED; count++) {
+    time = nextTime(schedule, time, zone);
+    if (time === undefined || time > upTo) return false;
+  }
+  return true;
 }
 
 function startOf({ metadata, status }: Job): number {

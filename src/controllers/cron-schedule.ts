@@ -25,6 +25,7 @@ const SHORT: Readonly<Record<string, string>> = {
   "@hourly": "0 * * * *",
 };
 const MINUTE = 60_000;
+const DAY = 86_400_000;
 /** What has no date in so many days has none: the 29th of February comes within eight years. */
 const HORIZON_DAYS = 366 * 9;
 
@@ -130,7 +131,7 @@ function offsetAt(time: number, zone: string): number {
 
 /** The times at which the zone's clock shows a reading: none or two when the clock is put forward or back. */
 function timesOf(wall: number, zone: string): number[] {
-  const offsets = new Set([offsetAt(wall - 86_400_000, zone), offsetAt(wall + 86_400_000, zone)]);
+  const offsets = new Set([offsetAt(wall - DAY, zone), offsetAt(wall + DAY, zone)]);
   return [...offsets]
     .map((offset) => wall - offset)
     .filter((time) => time + offsetAt(time, zone) === wall)
@@ -153,9 +154,9 @@ function suitsDay(schedule: Schedule, wall: Date): boolean {
  */
 export function nextTime(schedule: Schedule, after: number, zone = "UTC"): number | undefined {
   const start = after + offsetAt(after, zone);
-  const midnight = Math.floor(start / 86_400_000) * 86_400_000;
+  const midnight = Math.floor(start / DAY) * DAY;
   for (let day = 0; day < HORIZON_DAYS; day++) {
-    const wall = midnight + day * 86_400_000;
+    const wall = midnight + day * DAY;
     if (!suitsDay(schedule, new Date(wall))) continue;
     for (const hour of [...schedule.hours].sort((a, b) => a - b)) {
       for (const minute of [...schedule.minutes].sort((a, b) => a - b)) {
@@ -163,6 +164,33 @@ export function nextTime(schedule: Schedule, after: number, zone = "UTC"): numbe
         if (reading < start - 2 * 3_600_000) continue;
         const time = timesOf(reading, zone)[0];
         if (time !== undefined && time > after) return time;
+      }
+    }
+  }
+  return undefined;
+}
+
+/**
+ * The last time of a schedule up to another time: what {@link nextTime} would come to in the end.
+ * @param after - none up to this is wanted
+ * @returns milliseconds since 1970; undefined: there is none between
+ */
+export function lastTime(
+  schedule: Schedule,
+  { after, upTo }: { readonly after: number; readonly upTo: number },
+  zone = "UTC",
+): number | undefined {
+  const end = upTo + offsetAt(upTo, zone);
+  const midnight = Math.floor(end / DAY) * DAY;
+  // No zone is further than a day from UTC.
+  for (let wall = midnight; wall > after - 2 * DAY; wall -= DAY) {
+    if (!suitsDay(schedule, new Date(wall))) continue;
+    for (const hour of [...schedule.hours].sort((a, b) => b - a)) {
+      for (const minute of [...schedule.minutes].sort((a, b) => b - a)) {
+        const reading = wall + hour * 3_600_000 + minute * MINUTE;
+        if (reading > end + 2 * 3_600_000) continue;
+        const time = timesOf(reading, zone)[0];
+        if (time !== undefined && time <= upTo) return time > after ? time : undefined;
       }
     }
   }

@@ -7,8 +7,15 @@ import type { Informer } from "../client/informer.ts";
 import type { DaemonSet, Node, Pod } from "../client/kinds.ts";
 import { DAEMON_SETS, NODES, PODS } from "../client/kinds.ts";
 import { keyOf } from "../client/objects.ts";
-import { amountOf } from "./amounts.ts";
 import type { Context, Controller } from "./context.ts";
+import {
+  CONTROLLER_REVISIONS,
+  ControllerRevisions,
+  type History,
+  hashOf,
+  REVISION_HASH,
+} from "./controller-revisions.ts";
+import { limitsOf, planRollout, surplusOf } from "./daemon-rollout.ts";
 import { isEqual } from "./equal.ts";
 import { controllerKey, isDeleting, isStatusOnly } from "./owners.ts";
 import { PodControl, podOf } from "./pod-control.ts";
@@ -16,10 +23,8 @@ import { isReady, untilAvailable, untolerated } from "./pod-state.ts";
 import { ControllerQueue } from "./queue.ts";
 import { suitsNode } from "./scheduling-rules.ts";
 import { writeStatus } from "./status.ts";
-import { templateHash } from "./template-hash.ts";
 
 const NAME = "daemonset-controller";
-const REVISION = "controller-revision-hash";
 const PACE_MS = 100;
 /** What keeps other pods off does not keep off those that a node needs to work. */
 const TOLERATIONS: readonly Toleration[] = [
@@ -45,6 +50,7 @@ export class DaemonSetController implements Controller {
   readonly #sets: Informer<DaemonSet>;
   readonly #nodes: Informer<Node>;
   readonly #control: PodControl;
+  readonly #revisions: ControllerRevisions<DaemonSet>;
   readonly #queue: ControllerQueue;
 
   constructor(context: Context) {
@@ -56,10 +62,11 @@ export class DaemonSetController implements Controller {
       this.#client,
       new EventRecorder(this.#client, { component: NAME }),
     );
+    this.#revisions = new ControllerRevisions(context, this.#client, DAEMON_SETS);
     this.#queue = new ControllerQueue((key) => this.#look(key), {
       name: NAME,
       log,
-      ready: informers.ready(DAEMON_SETS, NODES, PODS),
+      ready: informers.ready(DAEMON_SETS, NODES, PODS, CONTROLLER_REVISIONS),
       paceMs: PACE_MS,
     });
     this.#sets = informers.of(DAEMON_SETS).on({
@@ -89,9 +96,10 @@ export class DaemonSetController implements Controller {
     const set = this.#sets.byKey(key);
     if (!set || isDeleting(set)) return;
     await this.#control.claim(set, DAEMON_SETS, set.spec.selector);
-    const hash = templateHash(set.spec.template);
+    const history = await this.#revisions.look(set);
+    const hash = hashOf(history.update);
     const draft = podOf(set, DAEMON_SETS, set.spec.template, {
-      labels: { [REVISION]: hash, "pod-template-generation": String(set.metadata.generation ?? 1) },
+      labels: { [REVISION_HASH]: hash, "pod-template-generation": String(set.metadata.generation ?? 1) },
     });
     const spec = withTolerations(draft.spec);
     const byNode = this.#podsByNode(set);
@@ -107,7 +115,10 @@ export class DaemonSetController implements Controller {
       if (!wanted(spec, node, working.length > 0)) surplus.push(...working);
       else if (pods.length === 0) missing.push({ ...draft, spec: onNode(spec, name) });
       // One that is on its way out still has the node's ports and volumes.
-      else surplus.push(...oldestFirst(working.filter((pod) => !this.#control.isGoing(pod))).slice(1));
+      else
+        surplus.push(
+          ...surplusOf(set, hash, oldestFirst(working.filter((pod) => !this.#control.isGoing(pod)))),
+        );
     }
     surplus.push(...[...byNode.values()].flat());
     await this.#control.create(set, DAEMON_SETS, missing);
@@ -117,8 +128,10 @@ export class DaemonSetController implements Controller {
       surplus.filter((pod) => !this.#control.isGoing(pod)),
     );
     if (surplus.length > 0 && missing.length === 0) this.#queue.soon(key);
-    await this.#roll(set, spec, hash);
-    await this.#tellStatus(key, set, spec, hash);
+    await this.#roll(set, { ...draft, spec }, hash);
+    await this.#tellStatus(key, set, spec, history);
+    const used = new Set(this.#control.owned(set).map(({ metadata }) => metadata.labels?.[REVISION_HASH]));
+    await this.#revisions.prune(set, history, (one) => used.has(hashOf(one)));
   }
 
   #podsByNode(set: DaemonSet): Map<string, Pod[]> {
@@ -130,35 +143,30 @@ export class DaemonSetController implements Controller {
     return byNode;
   }
 
-  /** Old pods go as long as few enough nodes are without one that works. */
-  async #roll(set: DaemonSet, spec: PodSpec, hash: string): Promise<void> {
+  async #roll(set: DaemonSet, draft: Pod, hash: string): Promise<void> {
     if (set.spec.updateStrategy?.type === "OnDelete") return;
     const byNode = this.#podsByNode(set);
-    const nodes = [...this.#nodes.values()].filter((node) => wanted(spec, node, false));
-    const given = set.spec.updateStrategy?.rollingUpdate?.maxUnavailable ?? 1;
-    const most = Math.max(1, amountOf(given, nodes.length, "up") ?? 1);
-    let unavailable = 0;
-    const old: Pod[] = [];
-    const broken: Pod[] = [];
-    for (const node of nodes) {
-      const pods = (byNode.get(node.metadata.name) ?? []).filter((pod) => !this.#control.isGoing(pod));
-      const isWorking = pods.some((pod) => this.#isAvailable(set, pod));
-      if (!isWorking) unavailable++;
-      for (const pod of pods) {
-        if (pod.metadata.labels?.[REVISION] === hash) continue;
-        if (isWorking) old.push(pod);
-        else broken.push(pod);
-      }
-    }
-    const going = [...broken, ...old.slice(0, Math.max(0, most - unavailable))];
-    await this.#control.delete(set, DAEMON_SETS, going);
+    const nodes = [...this.#nodes.values()].filter((node) => wanted(draft.spec, node, false));
+    const present = nodes.map(({ metadata: { name } }) => ({
+      name,
+      pods: (byNode.get(name) ?? []).filter((pod) => !this.#control.isGoing(pod)),
+    }));
+    const plan = planRollout(present, {
+      hash,
+      ...limitsOf(set, nodes.length),
+      isAvailable: (pod) => this.#isAvailable(set, pod),
+    });
+    const surge = plan.surge.map((name) => ({ ...draft, spec: onNode(draft.spec, name) }));
+    await this.#control.create(set, DAEMON_SETS, surge);
+    await this.#control.delete(set, DAEMON_SETS, plan.delete);
   }
 
   #isAvailable(set: DaemonSet, pod: Pod): boolean {
     return untilAvailable(pod, set.spec.minReadySeconds ?? 0, this.#now()) === 0;
   }
 
-  async #tellStatus(key: string, set: DaemonSet, spec: PodSpec, hash: string): Promise<void> {
+  async #tellStatus(key: string, set: DaemonSet, spec: PodSpec, history: History): Promise<void> {
+    const hash = hashOf(history.update);
     const byNode = this.#podsByNode(set);
     const counts = { desired: 0, current: 0, wrong: 0, ready: 0, available: 0, updated: 0 };
     for (const node of this.#nodes.values()) {
@@ -175,7 +183,7 @@ export class DaemonSetController implements Controller {
       const wait = untilAvailable(pod, set.spec.minReadySeconds ?? 0, this.#now());
       if (wait === 0) counts.available++;
       else if (wait !== undefined) this.#queue.addAfter(key, wait);
-      if (pod.metadata.labels?.[REVISION] === hash) counts.updated++;
+      if (pod.metadata.labels?.[REVISION_HASH] === hash) counts.updated++;
     }
     const status: DaemonSetStatus = {
       currentNumberScheduled: counts.current,
@@ -186,6 +194,7 @@ export class DaemonSetController implements Controller {
       numberUnavailable: counts.desired - counts.available,
       updatedNumberScheduled: counts.updated,
       observedGeneration: set.metadata.generation ?? 0,
+      ...(history.collisions > 0 && { collisionCount: history.collisions }),
     };
     await writeStatus(this.#client, DAEMON_SETS, set, status);
   }

@@ -8,7 +8,7 @@ import type { KubeObject, OwnerReference, ResourceType } from "../client/objects
 import { concurrently } from "./concurrently.ts";
 import type { Context, Controller } from "./context.ts";
 import type { Informers } from "./informers.ts";
-import { groupOf, uidOf } from "./owners.ts";
+import { groupOf, isDeleting, uidOf } from "./owners.ts";
 import { type GraphNode, OwnershipGraph } from "./ownership-graph.ts";
 import { ControllerQueue } from "./queue.ts";
 
@@ -110,24 +110,40 @@ export class GarbageCollector implements Controller {
     if (node.owners.length > 0) await this.#judge(node);
   }
 
+  /** By what the API says now: what the informers have told of may be past. Cost: one read for each that may have to go. */
   async #judge(node: GraphNode): Promise<void> {
+    const object = await this.#present(node);
+    if (!object || isDeleting(object)) return;
     const present: OwnerReference[] = [];
     const leaving: OwnerReference[] = [];
     const absent: OwnerReference[] = [];
-    for (const owner of node.owners) {
+    for (const owner of object.metadata.ownerReferences ?? []) {
       const state = await this.#stateOf(owner, node);
       if (state === "unknown") return;
       (state === "absent" ? absent : state === "leaving" ? leaving : present).push(owner);
     }
+    if (absent.length + leaving.length === 0) return;
     if (present.length > 0) {
-      if (absent.length + leaving.length > 0) await this.#setOwners(node, present);
+      await this.#setOwners(node.type, object, present);
       return;
     }
     const dependents = this.#graph.dependents(node.uid);
-    if (leaving.length > 0 && dependents.size > 0) await this.#delete(node, "Foreground");
-    else if (node.finalizers.includes(ORPHAN)) await this.#delete(node, "Orphan");
-    else if (node.finalizers.includes(FOREGROUND)) await this.#delete(node, "Foreground");
-    else await this.#delete(node, "Background");
+    const finalizers = object.metadata.finalizers ?? [];
+    if (leaving.length > 0 && dependents.size > 0) await this.#delete(node.type, object, "Foreground");
+    else if (finalizers.includes(ORPHAN)) await this.#delete(node.type, object, "Orphan");
+    else if (finalizers.includes(FOREGROUND)) await this.#delete(node.type, object, "Foreground");
+    else await this.#delete(node.type, object, "Background");
+  }
+
+  /** @returns undefined when it is gone, or another of its name is there */
+  async #present({ type, namespace, name, uid }: GraphNode): Promise<KubeObject | undefined> {
+    try {
+      const object = await this.#client.get(type, { namespace, name });
+      return object.metadata.uid === uid ? object : undefined;
+    } catch (error) {
+      if (isReason(error, "NotFound")) return undefined;
+      throw error;
+    }
   }
 
   /** "leaving": it waits for those that block its deletion. */
@@ -135,6 +151,8 @@ export class GarbageCollector implements Controller {
     owner: OwnerReference,
     dependent: GraphNode,
   ): Promise<"present" | "leaving" | "absent" | "unknown"> {
+    // It names nobody, so nobody's end is the end of its dependent.
+    if (owner.uid === "") return "unknown";
     const known = this.#graph.get(owner.uid);
     if (known) {
       const waits = known.isDeleting && known.finalizers.includes(FOREGROUND);
@@ -146,6 +164,8 @@ export class GarbageCollector implements Controller {
       this.#queue.addAfter(dependent.uid, UNKNOWN_KIND_MS);
       return "unknown";
     }
+    // What is in no namespace cannot say in which one its owner is.
+    if (type.namespaced && dependent.namespace === undefined) return "unknown";
     try {
       const found = await this.#client.get(type, {
         name: owner.name,
@@ -170,18 +190,27 @@ export class GarbageCollector implements Controller {
       : [...this.#watched.values()].find((type) => type.group === group && type.kind === kind);
   }
 
-  async #delete(node: GraphNode, propagationPolicy: "Background" | "Foreground" | "Orphan"): Promise<void> {
-    const { uid, name, namespace, type } = node;
+  /** @throws ApiError `Conflict` when it has changed since it was judged: it is judged again */
+  async #delete(
+    type: ResourceType,
+    { metadata: { namespace, name, uid, resourceVersion } }: KubeObject,
+    propagationPolicy: "Background" | "Foreground" | "Orphan",
+  ): Promise<void> {
+    if (uid === undefined || resourceVersion === undefined) return;
     try {
-      await this.#client.delete(type, { namespace, name }, { uid, propagationPolicy });
+      await this.#client.delete(type, { namespace, name }, { uid, resourceVersion, propagationPolicy });
     } catch (error) {
-      if (!isReason(error, "NotFound", "Conflict")) throw error;
+      if (!isReason(error, "NotFound")) throw error;
     }
   }
 
-  async #setOwners(node: GraphNode, ownerReferences: readonly OwnerReference[]): Promise<void> {
-    const { uid, name, namespace, type } = node;
-    const patch = { metadata: { uid, ownerReferences } };
+  /** @throws ApiError `Conflict`, as {@link #delete} */
+  async #setOwners(
+    type: ResourceType,
+    { metadata: { namespace, name, uid, resourceVersion } }: KubeObject,
+    ownerReferences: readonly OwnerReference[],
+  ): Promise<void> {
+    const patch = { metadata: { uid, resourceVersion, ownerReferences } };
     try {
       await this.#client.patch(type, { namespace, name }, patch, { type: "merge" });
     } catch (error) {
@@ -205,12 +234,12 @@ export class GarbageCollector implements Controller {
     const dependents = [...this.#graph.dependents(owner.uid)]
       .map((uid) => this.#graph.get(uid))
       .filter((one) => one !== undefined);
-    await concurrently(dependents, WORKERS, (dependent) =>
-      this.#setOwners(
-        dependent,
-        dependent.owners.filter(({ uid }) => uid !== owner.uid),
-      ),
-    );
+    await concurrently(dependents, WORKERS, async (dependent) => {
+      const object = await this.#present(dependent);
+      const owners = object?.metadata.ownerReferences ?? [];
+      const others = owners.filter(({ uid }) => uid !== owner.uid);
+      if (object && others.length < owners.length) await this.#setOwners(dependent.type, object, others);
+    });
     await this.#removeFinalizer(owner, ORPHAN);
   }
 

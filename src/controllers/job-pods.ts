@@ -5,10 +5,22 @@ import { uidOf } from "./owners.ts";
 import { podOf } from "./pod-control.ts";
 
 const INDEX = "batch.kubernetes.io/job-completion-index";
+const FAILURE_COUNT = "batch.kubernetes.io/job-index-failure-count";
+/** Holds a pod until its Job has counted it. */
+export const TRACKING = "batch.kubernetes.io/job-tracking";
 const INDEX_VARIABLE = "JOB_COMPLETION_INDEX";
 
-/** @param index - undefined: of a Job whose pods are all alike */
-export function jobPod(job: Job, index: number | undefined): Pod {
+/**
+ * @param index - undefined: of a Job whose pods are all alike
+ * @param failures - how often the index has failed before
+ */
+export function jobPod(job: Job, index: number | undefined, failures = 0): Pod {
+  const pod = draftOf(job, index, failures);
+  const finalizers = [...(pod.metadata.finalizers ?? []), TRACKING];
+  return { ...pod, metadata: { ...pod.metadata, finalizers } };
+}
+
+function draftOf(job: Job, index: number | undefined, failures: number): Pod {
   const { name } = job.metadata;
   const uid = uidOf(job);
   const labels = {
@@ -29,7 +41,10 @@ export function jobPod(job: Job, index: number | undefined): Pod {
   return podOf(job, JOBS, job.spec.template, {
     generateName: `${name}-${index}-`,
     labels: { ...labels, [INDEX]: String(index) },
-    annotations: { [INDEX]: String(index) },
+    annotations: {
+      [INDEX]: String(index),
+      ...(job.spec.backoffLimitPerIndex !== undefined && { [FAILURE_COUNT]: String(failures) }),
+    },
     spec: (spec) => ({
       ...spec,
       hostname: `${name}-${index}`,
@@ -39,9 +54,18 @@ export function jobPod(job: Job, index: number | undefined): Pod {
   });
 }
 
+export function isIndexed({ spec }: Job): boolean {
+  return spec.completionMode === "Indexed";
+}
+
 export function indexOf({ metadata }: Pod): number | undefined {
   const text = metadata.annotations?.[INDEX];
   return text === undefined ? undefined : Number(text);
+}
+
+/** How often its index had failed when it was made. */
+export function failureCountOf({ metadata }: Pod): number {
+  return Number(metadata.annotations?.[FAILURE_COUNT] ?? 0) || 0;
 }
 
 /** `0,2-4` */

@@ -84,6 +84,31 @@ describe("a namespace", () => {
   });
 });
 
+test("a namespace stays as long as anything in it is held, and says what", async () => {
+  cluster = await MemoryCluster.start();
+  await cluster.namespace("shop");
+  for (const name of ["a", "b"]) {
+    const metadata = { name, namespace: "shop", finalizers: ["example.com/hold"] };
+    await cluster.client.create(CONFIG_MAPS, { apiVersion: "v1", kind: "ConfigMap", metadata });
+  }
+  await cluster.client.delete(NAMESPACES, { name: "shop" });
+  const conditions = await until(async () => {
+    const { status } = await cluster.client.get(NAMESPACES, { name: "shop" });
+    return (status?.conditions ?? []).length === 2 && status?.conditions;
+  });
+  expect(conditions.map(({ type, status, message }) => `${type} ${status}: ${message}`)).toEqual([
+    "NamespaceContentRemaining True: Some resources are remaining: configmaps. has 2 resource instances",
+    "NamespaceFinalizersRemaining True: Some content in the namespace has finalizers remaining: example.com/hold in 2 resource instances",
+  ]);
+  const free = { metadata: { finalizers: null } };
+  await cluster.client.patch(CONFIG_MAPS, { namespace: "shop", name: "a" }, free, { type: "merge" });
+  await new Promise((resolve) => setTimeout(resolve, 600));
+  expect((await cluster.client.get(NAMESPACES, { name: "shop" })).status?.phase).toBe("Terminating");
+  await cluster.client.patch(CONFIG_MAPS, { namespace: "shop", name: "b" }, free, { type: "merge" });
+  await until(() => isGone(NAMESPACES as ResourceType, "shop"));
+  expect(cluster.lines).toEqual([]);
+});
+
 describe("what is owned", () => {
   test("goes after its owner in the background", async () => {
     cluster = await MemoryCluster.start();

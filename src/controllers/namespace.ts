@@ -1,14 +1,16 @@
 /** @module What every namespace has, and how one that is deleted is emptied. */
+import type { NamespaceCondition } from "kubernetes-types/core/v1.js";
 import type { Client } from "../client/client.ts";
 import { isReason } from "../client/client.ts";
 import type { Informer } from "../client/informer.ts";
 import type { ConfigMap, Namespace, ServiceAccount } from "../client/kinds.ts";
 import { CONFIG_MAPS, NAMESPACES, SERVICE_ACCOUNTS } from "../client/kinds.ts";
-import type { KubeObject, ResourceType } from "../client/objects.ts";
+import { type KubeObject, type ResourceType, timeText } from "../client/objects.ts";
 import { concurrently } from "./concurrently.ts";
 import type { Context, Controller } from "./context.ts";
 import { isDeleting } from "./owners.ts";
 import { ControllerQueue } from "./queue.ts";
+import { writeStatus } from "./status.ts";
 
 const NAME = "namespace-controller";
 const ACCOUNT = "default";
@@ -24,16 +26,24 @@ export interface NamespaceOptions {
   readonly authority: string;
 }
 
+/** Objects of one resource that are still in a namespace. */
+interface Left {
+  readonly type: ResourceType;
+  readonly items: readonly KubeObject[];
+}
+
 export class NamespaceController implements Controller {
   readonly #client: Client;
+  readonly #now: () => number;
   readonly #options: NamespaceOptions;
   readonly #namespaces: Informer<Namespace>;
   readonly #accounts: Informer<ServiceAccount>;
   readonly #configMaps: Informer<ConfigMap>;
   readonly #queue: ControllerQueue;
 
-  constructor({ informers, client, log }: Context, options: NamespaceOptions) {
+  constructor({ informers, client, log, now }: Context, options: NamespaceOptions) {
     this.#client = client(NAME);
+    this.#now = now;
     this.#options = options;
     this.#queue = new ControllerQueue((key) => this.#look(key), {
       name: NAME,
@@ -99,13 +109,15 @@ export class NamespaceController implements Controller {
   async #empty(namespace: Namespace): Promise<void> {
     const { name } = namespace.metadata;
     if ((namespace.spec?.finalizers ?? []).length === 0) return;
-    let left = 0;
+    const left: Left[] = [];
     const types = this.#options.resources().filter(({ namespaced }) => namespaced);
     await concurrently(types, DELETIONS, async (type) => {
-      left += await this.#deleteAll(type, name);
+      const items = await this.#deleteAll(type, name);
+      if (items.length > 0) left.push({ type, items });
     });
-    if (left > 0) {
+    if (left.length > 0) {
       this.#queue.addAfter(name, LOOK_AGAIN_MS);
+      await this.#tellLeft(namespace, left);
       return;
     }
     try {
@@ -119,10 +131,25 @@ export class NamespaceController implements Controller {
     }
   }
 
-  /** @returns how many are left, because somebody has still to do something about them */
-  async #deleteAll(type: ResourceType, namespace: string): Promise<number> {
+  async #tellLeft(namespace: Namespace, left: readonly Left[]): Promise<void> {
+    const known = namespace.status?.conditions ?? [];
+    const now = timeText(this.#now());
+    const told = remainingConditions(left).map((condition): NamespaceCondition => {
+      const before = known.find(({ type }) => type === condition.type);
+      const isSame = before?.status === condition.status;
+      return { ...condition, lastTransitionTime: (isSame && before.lastTransitionTime) || now };
+    });
+    const others = known.filter(({ type }) => !told.some((one) => one.type === type));
+    await writeStatus(this.#client, NAMESPACES, namespace, {
+      ...namespace.status,
+      conditions: [...others, ...told],
+    });
+  }
+
+  /** @returns what is left, because somebody has still to do something about it */
+  async #deleteAll(type: ResourceType, namespace: string): Promise<readonly KubeObject[]> {
     const items = await this.#list(type, namespace);
-    if (items.length === 0) return 0;
+    if (items.length === 0) return [];
     await concurrently(items, DELETIONS, async (item) => {
       if (isDeleting(item)) return;
       const { name, uid } = item.metadata;
@@ -136,7 +163,7 @@ export class NamespaceController implements Controller {
         if (!isReason(error, "NotFound", "Conflict")) throw error;
       }
     });
-    return (await this.#list(type, namespace)).length;
+    return this.#list(type, namespace);
   }
 
   /** What is served no more holds nothing. */
@@ -152,4 +179,33 @@ export class NamespaceController implements Controller {
   stop(): void {
     this.#queue.stop();
   }
+}
+
+/** What a namespace waits for, in upstream's words (pkg/controller/namespace/deletion/status_condition_utils.go). */
+function remainingConditions(left: readonly Left[]): Omit<NamespaceCondition, "lastTransitionTime">[] {
+  const finalizers = new Map<string, number>();
+  for (const { items } of left)
+    for (const { metadata } of items)
+      for (const one of metadata.finalizers ?? []) finalizers.set(one, (finalizers.get(one) ?? 0) + 1);
+  const content = left.map(
+    ({ type, items }) => `${type.plural}.${type.group} has ${items.length} resource instances`,
+  );
+  const held = [...finalizers].map(([name, count]) => `${name} in ${count} resource instances`);
+  return [
+    {
+      type: "NamespaceContentRemaining",
+      status: "True",
+      reason: "SomeResourcesRemain",
+      message: `Some resources are remaining: ${content.sort().join(", ")}`,
+    },
+    {
+      type: "NamespaceFinalizersRemaining",
+      status: held.length > 0 ? "True" : "False",
+      reason: held.length > 0 ? "SomeFinalizersRemain" : "ContentHasNoFinalizers",
+      message:
+        held.length > 0
+          ? `Some content in the namespace has finalizers remaining: ${held.sort().join(", ")}`
+          : "All content-preserving finalizers finished",
+    },
+  ];
 }

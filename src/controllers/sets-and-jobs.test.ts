@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { MemoryCluster, template, until } from "../../test/support/memory-cluster.ts";
 import type { CronJob, DaemonSet, Job, StatefulSet } from "../client/kinds.ts";
-import { CRON_JOBS, DAEMON_SETS, JOBS, NODES, PODS, STATEFUL_SETS } from "../client/kinds.ts";
-import { nextTime, parseSchedule } from "./cron-schedule.ts";
+import { CRON_JOBS, DAEMON_SETS, EVENTS, JOBS, NODES, PODS, STATEFUL_SETS } from "../client/kinds.ts";
+import { lastTime, nextTime, parseSchedule } from "./cron-schedule.ts";
 import { formatIndexes, parseIndexes } from "./job-pods.ts";
 
 let cluster: MemoryCluster;
@@ -271,6 +271,56 @@ describe("cron's schedules", () => {
     },
   );
 
+  test.each([
+    // why, schedule, after, up to, last, zone
+    [
+      "this minute",
+      "* * * * *",
+      "2026-03-01T00:00:00Z",
+      "2026-03-01T10:00:30Z",
+      "2026-03-01T10:00:00Z",
+      "UTC",
+    ],
+    [
+      "days ago",
+      "0 3 * * sat",
+      "2026-02-28T00:00:00Z",
+      "2026-03-02T09:00:00Z",
+      "2026-02-28T03:00:00Z",
+      "UTC",
+    ],
+    ["none since", "0 3 * * sat", "2026-02-28T03:00:00Z", "2026-03-02T09:00:00Z", undefined, "UTC"],
+    [
+      "years ago",
+      "0 0 29 2 *",
+      "2024-01-01T00:00:00Z",
+      "2027-03-01T00:00:00Z",
+      "2024-02-29T00:00:00Z",
+      "UTC",
+    ],
+    [
+      "another zone's day",
+      "0 0 * * *",
+      "2026-01-01T00:00:00Z",
+      "2026-01-10T12:00:00Z",
+      "2026-01-09T18:30:00Z",
+      "Asia/Kolkata",
+    ],
+    [
+      "skipped in spring",
+      "30 2 * * *",
+      "2026-03-01T00:00:00Z",
+      "2026-03-29T12:00:00Z",
+      "2026-03-28T01:30:00Z",
+      "Europe/Berlin",
+    ],
+  ] as const)("last: %s", (_why, text, after, upTo, last, zone) => {
+    const schedule = parseSchedule(text);
+    const between = { after: Date.parse(after), upTo: Date.parse(upTo) };
+    const time = schedule && lastTime(schedule, between, zone);
+    expect(time === undefined ? undefined : new Date(time).toISOString()).toBe(last?.replace("Z", ".000Z"));
+  });
+
   test("a date that never comes has no time", () => {
     const schedule = parseSchedule("0 0 31 2 *");
     expect(schedule && nextTime(schedule, Date.parse("2026-01-01T00:00:00Z"))).toBeUndefined();
@@ -313,6 +363,23 @@ describe("a CronJob", () => {
     await until(async () => (await jobs()).join() === jobAt(now));
     const { status } = await cluster.client.get(CRON_JOBS, at);
     expect(status?.lastScheduleTime).toBe("2036-03-01T10:01:00Z");
+  });
+
+  test("makes the last of the Jobs that it missed, however long ago, and warns when they were many", async () => {
+    cluster = await MemoryCluster.start({ now: () => start });
+    const cron = await cluster.client.create(CRON_JOBS, cronJob({ schedule: "0 3 * * sat", suspend: true }));
+    const lastScheduleTime = "2036-02-16T03:00:00Z";
+    await cluster.client.update(CRON_JOBS, { ...cron, status: { lastScheduleTime } }, "status");
+    await cluster.client.patch(CRON_JOBS, at, { spec: { suspend: false } }, { type: "merge" });
+    await until(async () => (await jobs()).join() === jobAt(Date.parse("2036-03-01T03:00:00Z")));
+    expect((await cluster.client.list(EVENTS, {})).items.map(({ reason }) => reason)).not.toContain(
+      "TooManyMissedTimes",
+    );
+    await cluster.client.patch(CRON_JOBS, at, { spec: { schedule: "* * * * *" } }, { type: "merge" });
+    await until(async () => (await jobs()).includes(jobAt(start)));
+    await until(async () =>
+      (await cluster.client.list(EVENTS, {})).items.some(({ reason }) => reason === "TooManyMissedTimes"),
+    );
   });
 
   test("that forbids waits for the one that runs; that replaces ends it; that is suspended does nothing", async () => {

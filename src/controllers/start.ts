@@ -8,6 +8,7 @@ import { DeploymentController } from "./deployment.ts";
 import { DisruptionBudgetController } from "./disruption-budget.ts";
 import { EndpointSliceController } from "./endpoint-slice.ts";
 import { EndpointsController } from "./endpoints.ts";
+import { EventExpiry, type EventShelf } from "./event-expiry.ts";
 import { GarbageCollector } from "./garbage-collector.ts";
 import { Informers } from "./informers.ts";
 import { JobController, type JobOptions } from "./job.ts";
@@ -27,6 +28,8 @@ export interface ControllerOptions {
   readonly authority: string;
   /** Networks whose addresses Services of type LoadBalancer get. */
   readonly loadBalancers: readonly string[];
+  /** Where the events are stored. */
+  readonly events: EventShelf;
   readonly log: (line: string) => void;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
@@ -60,6 +63,7 @@ export function startControllers(options: ControllerOptions): Promise<{ stop(): 
     new CronJobController(context),
     new LoadBalancerController(context, loadBalancers),
     new DisruptionBudgetController(context),
+    new EventExpiry(options.events, context),
   ];
   const stop = (): void => {
     isStopped = true;

@@ -7,15 +7,21 @@ import type { Pod, StatefulSet } from "../client/kinds.ts";
 import { PODS, STATEFUL_SETS } from "../client/kinds.ts";
 import { keyOf } from "../client/objects.ts";
 import type { Context, Controller } from "./context.ts";
+import {
+  CONTROLLER_REVISIONS,
+  type ControllerRevision,
+  ControllerRevisions,
+  type History,
+  REVISION_HASH,
+  templateOf,
+} from "./controller-revisions.ts";
 import { controllerKey, isDeleting, isStatusOnly } from "./owners.ts";
 import { PodControl, podOf } from "./pod-control.ts";
 import { isFinished, isReady, untilAvailable } from "./pod-state.ts";
 import { ControllerQueue } from "./queue.ts";
 import { writeStatus } from "./status.ts";
-import { templateHash } from "./template-hash.ts";
 
 const NAME = "statefulset-controller";
-const REVISION = "controller-revision-hash";
 const POD_NAME = "statefulset.kubernetes.io/pod-name";
 const POD_INDEX = "apps.kubernetes.io/pod-index";
 const PACE_MS = 50;
@@ -27,7 +33,9 @@ interface Rollout {
   readonly first: number;
   /** One past the last. */
   readonly end: number;
-  readonly revision: string;
+  /** What pods below the partition are made of. */
+  readonly current: ControllerRevision;
+  readonly history: History;
 }
 
 export class StatefulSetController implements Controller {
@@ -35,6 +43,7 @@ export class StatefulSetController implements Controller {
   readonly #now: () => number;
   readonly #sets: Informer<StatefulSet>;
   readonly #control: PodControl;
+  readonly #revisions: ControllerRevisions<StatefulSet>;
   readonly #queue: ControllerQueue;
 
   constructor(context: Context) {
@@ -46,10 +55,11 @@ export class StatefulSetController implements Controller {
       this.#client,
       new EventRecorder(this.#client, { component: NAME }),
     );
+    this.#revisions = new ControllerRevisions(context, this.#client, STATEFUL_SETS);
     this.#queue = new ControllerQueue((key) => this.#look(key), {
       name: NAME,
       log,
-      ready: informers.ready(STATEFUL_SETS, PODS),
+      ready: informers.ready(STATEFUL_SETS, PODS, CONTROLLER_REVISIONS),
       paceMs: PACE_MS,
     });
     this.#sets = informers.of(STATEFUL_SETS).on({
@@ -69,17 +79,23 @@ export class StatefulSetController implements Controller {
     if (!set || isDeleting(set)) return;
     await this.#control.claim(set, STATEFUL_SETS, set.spec.selector);
     const first = (set.spec as { ordinals?: { start?: number } }).ordinals?.start ?? 0;
+    const history = await this.#revisions.look(set);
+    const current = history.all.find(({ metadata }) => metadata.name === set.status?.currentRevision);
     const rollout: Rollout = {
       set,
       pods: this.#podsByOrdinal(set),
       first,
       end: first + (set.spec.replicas ?? 1),
-      revision: `${set.metadata.name}-${templateHash(set.spec.template)}`,
+      current: current ?? history.update,
+      history,
     };
     try {
       if (await this.#make(rollout)) if (await this.#shrink(rollout)) await this.#roll(rollout);
     } finally {
-      await this.#tellStatus(key, { ...rollout, pods: this.#podsByOrdinal(set) });
+      const pods = this.#podsByOrdinal(set);
+      const used = new Set([...pods.values()].map(({ metadata }) => metadata.labels?.[REVISION_HASH]));
+      used.add(await this.#tellStatus(key, { ...rollout, pods }));
+      await this.#revisions.prune(set, history, ({ metadata }) => used.has(metadata.name));
     }
   }
 
@@ -99,13 +115,14 @@ export class StatefulSetController implements Controller {
   }
 
   /** @returns whether all are there, and may be followed by other steps */
-  async #make({ set, pods, first, end, revision }: Rollout): Promise<boolean> {
+  async #make({ set, pods, first, end, current, history }: Rollout): Promise<boolean> {
     const isOrdered = set.spec.podManagementPolicy !== "Parallel";
     const missing: Pod[] = [];
     let isSettled = true;
     for (let ordinal = first; ordinal < end; ordinal++) {
       const pod = pods.get(ordinal);
-      if (!pod) missing.push(draftOf(set, ordinal, revision));
+      if (!pod)
+        missing.push(draftOf(set, ordinal, ordinal < first + partitionOf(set) ? current : history.update));
       else if (isFinished(pod) && !this.#control.isGoing(pod)) {
         // It comes again under its name.
         await this.#control.delete(set, STATEFUL_SETS, [pod]);
@@ -132,13 +149,13 @@ export class StatefulSetController implements Controller {
   }
 
   /** From the last one down to the partition, each when the one before it is available again. */
-  async #roll({ set, pods, first, end, revision }: Rollout): Promise<void> {
+  async #roll({ set, pods, first, end, history }: Rollout): Promise<void> {
     if (set.spec.updateStrategy?.type === "OnDelete") return;
-    const partition = Math.max(first, set.spec.updateStrategy?.rollingUpdate?.partition ?? 0);
-    for (let ordinal = end - 1; ordinal >= partition; ordinal--) {
+    const revision = history.update.metadata.name;
+    for (let ordinal = end - 1; ordinal >= first + partitionOf(set); ordinal--) {
       const pod = pods.get(ordinal);
       if (!pod) return;
-      if (pod.metadata.labels?.[REVISION] !== revision) {
+      if (pod.metadata.labels?.[REVISION_HASH] !== revision) {
         await this.#control.delete(set, STATEFUL_SETS, [pod]);
         return;
       }
@@ -146,14 +163,16 @@ export class StatefulSetController implements Controller {
     }
   }
 
-  async #tellStatus(key: string, { set, pods, first, end, revision }: Rollout): Promise<void> {
+  /** @returns the name of the current revision */
+  async #tellStatus(key: string, { set, pods, first, end, ...rollout }: Rollout): Promise<string> {
+    const revision = rollout.history.update.metadata.name;
     const present = [...pods.values()].filter((pod) => !this.#control.isGoing(pod) && !isFinished(pod));
-    const updated = present.filter(({ metadata }) => metadata.labels?.[REVISION] === revision);
+    const updated = present.filter(({ metadata }) => metadata.labels?.[REVISION_HASH] === revision);
     const isDone =
       updated.length === end - first &&
       present.length === updated.length &&
       present.every((pod) => this.#isAvailable(set, pod));
-    const current = isDone ? revision : (set.status?.currentRevision ?? revision);
+    const current = isDone ? revision : rollout.current.metadata.name;
     for (const pod of present) {
       const wait = untilAvailable(pod, set.spec.minReadySeconds ?? 0, this.#now());
       if (wait !== undefined && wait > 0) this.#queue.addAfter(key, wait);
@@ -162,14 +181,15 @@ export class StatefulSetController implements Controller {
       observedGeneration: set.metadata.generation ?? 0,
       replicas: present.length,
       readyReplicas: present.filter(isReady).length,
-      currentReplicas: present.filter(({ metadata }) => metadata.labels?.[REVISION] === current).length,
+      currentReplicas: present.filter(({ metadata }) => metadata.labels?.[REVISION_HASH] === current).length,
       updatedReplicas: updated.length,
       currentRevision: current,
       updateRevision: revision,
-      collisionCount: 0,
+      collisionCount: rollout.history.collisions,
       ...{ availableReplicas: present.filter((pod) => this.#isAvailable(set, pod)).length },
     };
     await writeStatus(this.#client, STATEFUL_SETS, set, status);
+    return current;
   }
 
   stop(): void {
@@ -183,11 +203,17 @@ function ordinalOf(set: StatefulSet, { metadata }: Pod): number | undefined {
   return /^(0|[1-9][0-9]*)$/.test(rest) ? Number(rest) : undefined;
 }
 
-function draftOf(set: StatefulSet, ordinal: number, revision: string): Pod {
+/** How many pods, from the first one, are not rolled. */
+function partitionOf({ spec }: StatefulSet): number {
+  if (spec.updateStrategy?.type === "OnDelete") return 0;
+  return spec.updateStrategy?.rollingUpdate?.partition ?? 0;
+}
+
+function draftOf(set: StatefulSet, ordinal: number, revision: ControllerRevision): Pod {
   const name = `${set.metadata.name}-${ordinal}`;
-  return podOf(set, STATEFUL_SETS, set.spec.template, {
+  return podOf(set, STATEFUL_SETS, templateOf(revision), {
     name,
-    labels: { [POD_NAME]: name, [POD_INDEX]: String(ordinal), [REVISION]: revision },
+    labels: { [POD_NAME]: name, [POD_INDEX]: String(ordinal), [REVISION_HASH]: revision.metadata.name },
     spec: (spec) => ({
       ...spec,
       hostname: name,

@@ -3,9 +3,10 @@
  * acknowledged is there after `kill -9`; what the machine's own crash may cost is the last moments, never the rest.
  *
  * Writes of one turn of the event loop are one transaction. History is not kept over a restart: a watch from before it is
- * told that it is compacted.
+ * told that it is compacted. When the disk refuses a write nobody knows what is on it: no write is taken any more, and
+ * whoever opened the store is told, so that the process ends and begins again with what is there.
  */
-import { open, type RootDatabase } from "lmdb";
+import { open } from "lmdb";
 import { OpError } from "../base/errors.ts";
 import { MemoryStore } from "./memory-store.ts";
 import type {
@@ -25,25 +26,40 @@ import type {
 const REVISION = "revision";
 const MOST_BYTES = 16 * 1024 ** 3;
 
+/** The part of the database that is written while it is open. */
+export interface Disk {
+  put(key: string, value: string): Promise<boolean>;
+  remove(key: string): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+export interface DiskStoreOptions {
+  /** Called once, when the disk has refused a write: the process is to end. */
+  readonly onFailure?: (error: OpError) => void;
+}
+
 export class DiskStore implements Store {
-  readonly #database: RootDatabase<string, string>;
+  readonly #database: Disk;
+  readonly #options: DiskStoreOptions;
   readonly #memory: MemoryStore;
   /** Writes on their way to the disk, as they will be; null: deleted. */
   readonly #pending = new Map<string, Entry | null>();
   readonly #queue: StoreEvent[] = [];
   #next: Revision;
-  #failure: Error | undefined;
+  #failure: OpError | undefined;
   /** Resolves when all writes up to now are on disk: they get there in order. */
   #lastWrite: Promise<void> = Promise.resolve();
 
-  private constructor(database: RootDatabase<string, string>, memory: MemoryStore) {
+  /** @param memory - what is on the disk; `open` reads it */
+  constructor(database: Disk, memory: MemoryStore, options: DiskStoreOptions = {}) {
     this.#database = database;
     this.#memory = memory;
+    this.#options = options;
     this.#next = memory.currentRevision + 1;
   }
 
   /** @throws OpError `file-unreadable` when the folder cannot be used */
-  static open(folder: string): DiskStore {
+  static open(folder: string, options: DiskStoreOptions = {}): DiskStore {
     try {
       const database = open<string, string>({
         path: folder,
@@ -59,7 +75,7 @@ export class DiskStore implements Store {
         entries.push(entry);
         revision = Math.max(revision, entry.modified);
       }
-      return new DiskStore(database, new MemoryStore({ entries, revision }));
+      return new DiskStore(database, new MemoryStore({ entries, revision }), options);
     } catch (cause) {
       const words = cause instanceof Error ? cause.message : String(cause);
       throw new OpError(`cannot keep objects in ${folder}: ${words}`, { code: "file-unreadable", cause });
@@ -84,6 +100,7 @@ export class DiskStore implements Store {
   }
 
   async put(key: string, value: string, expected: Expected): Promise<WriteResult> {
+    if (this.#failure) throw this.#failure;
     const before = this.#latest(key);
     if ("absent" in expected ? before !== undefined : before?.modified !== expected.modified)
       return this.#refused(key, before);
@@ -95,6 +112,7 @@ export class DiskStore implements Store {
   }
 
   async delete(key: string, expected: { readonly modified: Revision }): Promise<WriteResult> {
+    if (this.#failure) throw this.#failure;
     const before = this.#latest(key);
     if (before?.modified !== expected.modified) return this.#refused(key, before);
     const revision = this.#next++;
@@ -105,6 +123,7 @@ export class DiskStore implements Store {
   /** Told when what stands in the way can be read: whoever tries again would meet the same refusal before. */
   async #refused(key: string, current: Entry | undefined): Promise<WriteResult> {
     if (this.#pending.has(key)) await this.#lastWrite;
+    if (this.#failure) throw this.#failure;
     return { ok: false, current };
   }
 
@@ -122,14 +141,23 @@ export class DiskStore implements Store {
     try {
       await both;
     } catch (error) {
-      this.#failure ??= error instanceof Error ? error : new Error(String(error));
-      throw new OpError(`the disk refused a write: ${this.#failure.message}`, {
-        code: "output-failed",
-        cause: error,
-      });
+      throw this.#fail(error);
     }
+    // One before it is not on disk: neither this one nor those behind it have happened.
+    if (this.#failure) throw this.#failure;
     this.#publish(revision);
     return { ok: true, revision };
+  }
+
+  #fail(cause: unknown): OpError {
+    if (this.#failure) return this.#failure;
+    const words = cause instanceof Error ? cause.message : String(cause);
+    this.#failure = new OpError(`the disk refused a write, and no more are taken: ${words}`, {
+      code: "output-failed",
+      cause,
+    });
+    this.#options.onFailure?.(this.#failure);
+    return this.#failure;
   }
 
   #publish(upTo: Revision): void {

@@ -37,6 +37,34 @@ describe("the store on disk", () => {
     await second.close();
   });
 
+  it("takes no write after one that the disk refused, and tells nobody of it", async () => {
+    let isFull = false;
+    const write = (): Promise<boolean> =>
+      isFull ? Promise.reject(new Error("no space left")) : Promise.resolve(true);
+    const disk = { put: write, remove: write, close: () => Promise.resolve() };
+    const failures: string[] = [];
+    const store = new DiskStore(disk, new MemoryStore(), {
+      onFailure: ({ message }) => failures.push(message),
+    });
+    const told: string[] = [];
+    store.watch("/", undefined, {
+      events: (events) => told.push(...events.map((one) => (one.type === "put" ? one.entry.key : one.key))),
+      failed: () => undefined,
+    });
+    await store.put("/a", "1", { absent: true });
+    isFull = true;
+    const refused = store.put("/b", "1", { absent: true });
+    isFull = false;
+    const behind = store.put("/c", "1", { absent: true });
+    await expect(refused).rejects.toMatchObject({ code: "output-failed" });
+    await expect(behind).rejects.toMatchObject({ code: "output-failed" });
+    await expect(store.put("/d", "1", { absent: true })).rejects.toThrow("no more are taken");
+    expect((await store.list("/")).entries.map(({ key }) => key)).toEqual(["/a"]);
+    expect(told).toEqual(["/a"]);
+    expect(failures).toHaveLength(1);
+    await store.close();
+  });
+
   it("what was acknowledged is there after kill -9", async () => {
     const place = path.join(folder, "killed");
     const script = path.join(folder, "writer.mjs");

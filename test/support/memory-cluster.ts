@@ -11,6 +11,7 @@ import { Informer } from "../../src/client/informer.ts";
 import type { Namespace, Node, Pod } from "../../src/client/kinds.ts";
 import { NAMESPACES, NODES, PODS } from "../../src/client/kinds.ts";
 import type { ResourceType } from "../../src/client/objects.ts";
+import { eventShelf } from "../../src/cluster/start-controllers.ts";
 import { type ControllerOptions, startControllers } from "../../src/controllers/start.ts";
 import { MemoryStore } from "../../src/store/memory-store.ts";
 
@@ -60,6 +61,7 @@ export class MemoryCluster {
       resources: () => this.resources(),
       authority: "PEM",
       loadBalancers: [],
+      events: eventShelf(this.api),
       log: (line) => this.lines.push(line),
       jobs: { backoffMs: 1 },
       ...this.#options,

@@ -38,10 +38,10 @@ export function resolvConf(pod: Pod, dns: DnsSettings): string {
     ...(config?.searches ?? []),
   ];
   const servers = [...(isCluster ? dns.servers : []), ...(config?.nameservers ?? [])];
-  const options = [
-    ...(isCluster ? ["ndots:5"] : []),
-    ...(config?.options ?? []).map(({ name, value }) => (value === undefined ? name : `${name}:${value}`)),
-  ];
+  // A pod's own option is instead of the cluster's of that name.
+  const values = new Map<string, string | undefined>(isCluster ? [["ndots", "5"]] : []);
+  for (const { name, value } of config?.options ?? []) if (name !== undefined) values.set(name, value);
+  const options = [...values].map(([name, value]) => (value === undefined ? name : `${name}:${value}`));
   return [
     ...(search.length > 0 ? [`search ${search.join(" ")}`] : []),
     ...servers.slice(0, 3).map((server) => `nameserver ${server}`),

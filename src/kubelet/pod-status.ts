@@ -9,8 +9,11 @@ import type { Pod } from "../client/kinds.ts";
 import { timeText } from "../client/objects.ts";
 import type { ContainerExit, RunningContainer } from "./runtime/container.ts";
 
-/** A sidecar is among the init containers and runs as long as the pod does (`restartPolicy: Always`). */
-export type ContainerRole = "init" | "sidecar" | "main";
+/**
+ * A sidecar is among the init containers and runs as long as the pod does (`restartPolicy: Always`); an ephemeral
+ * container was put into a pod that runs, by `kubectl debug`, and counts for nothing.
+ */
+export type ContainerRole = "init" | "sidecar" | "main" | "ephemeral";
 
 /** One container of a pod, over its restarts. */
 export interface ContainerRecord {
@@ -103,6 +106,12 @@ export function mainsBegan(records: readonly ContainerRecord[]): boolean {
   return records.some(({ role, running, last }) => role === "main" && (running || last));
 }
 
+/** A pod that was ended before its time. */
+export interface PodFailure {
+  readonly reason: string;
+  readonly message: string;
+}
+
 export interface StatusFacts {
   readonly pod: Pod;
   readonly records: readonly ContainerRecord[];
@@ -111,15 +120,19 @@ export interface StatusFacts {
   readonly startTime: string;
   readonly now: Date;
   readonly isConnected: boolean;
+  readonly failure: PodFailure | undefined;
 }
 
 export function podStatus(facts: StatusFacts): PodStatus {
   const { pod, records, addresses, hostAddresses, isConnected } = facts;
-  const phase = phaseOf(pod, records);
+  const phase = facts.failure ? "Failed" : phaseOf(pod, records);
   const mains = records.filter(({ role }) => role === "main");
-  const inits = records.filter(({ role }) => role !== "main");
+  const inits = records.filter(({ role }) => role === "init" || role === "sidecar");
+  const ephemeral = records.filter(({ role }) => role === "ephemeral");
   const done = phase === "Succeeded" || phase === "Failed";
-  const unready = records.filter(({ role, ready }) => role !== "init" && !ready).map(({ name }) => name);
+  const unready = records
+    .filter(({ role, ready }) => (role === "main" || role === "sidecar") && !ready)
+    .map(({ name }) => name);
   const unreadyWords = done
     ? { reason: "PodCompleted" }
     : { reason: "ContainersNotReady", message: `containers with unready status: [${unready.join(" ")}]` };
@@ -151,6 +164,7 @@ export function podStatus(facts: StatusFacts): PodStatus {
   );
   return {
     phase,
+    ...facts.failure,
     conditions: [
       condition("PodReadyToStartContainers", isConnected && !done),
       condition("Initialized", uninitialized.length === 0, {
@@ -174,6 +188,7 @@ export function podStatus(facts: StatusFacts): PodStatus {
     startTime: facts.startTime,
     ...(inits.length > 0 && { initContainerStatuses: inits.map(statusOf) }),
     containerStatuses: mains.map(statusOf),
+    ...(ephemeral.length > 0 && { ephemeralContainerStatuses: ephemeral.map(statusOf) }),
     qosClass: qosClass(pod),
   };
 }

@@ -4,7 +4,7 @@
  */
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
-import type { Container } from "kubernetes-types/core/v1.js";
+import type { Container, PodStatus } from "kubernetes-types/core/v1.js";
 import { OpError } from "../base/errors.ts";
 import type { Client } from "../client/client.ts";
 import { ApiError, isReason } from "../client/client.ts";
@@ -13,7 +13,8 @@ import { PODS, type Pod, type Service } from "../client/kinds.ts";
 import { timeText } from "../client/objects.ts";
 import type { Netns } from "../linux/netns.ts";
 import { ConfigError } from "./config-error.ts";
-import { environmentOf, expand, type PodFacts } from "./environment.ts";
+import { containerConfig } from "./container-config.ts";
+import type { PodFacts } from "./environment.ts";
 import { type DnsSettings, hostsFile, resolvConf } from "./etc-files.ts";
 import type { ContainerView } from "./pod-host.ts";
 import type { ConnectedPod, PodNetwork } from "./pod-network.ts";
@@ -24,11 +25,13 @@ import {
   isInitialized,
   mainsBegan,
   mainsEnded,
+  type PodFailure,
   phaseOf,
   podStatus,
 } from "./pod-status.ts";
 import { PodVolumes } from "./pod-volumes.ts";
 import { type ProbeKind, Probes } from "./probes.ts";
+import { BACKOFF_MS, delayOf, formerly, humanDelay, restarts } from "./restart-policy.ts";
 import { ContainerError, type PodSandbox, type RunningContainer, type Runtime } from "./runtime/runtime.ts";
 
 export interface PodWorkerOptions {
@@ -48,11 +51,15 @@ export interface PodWorkerOptions {
   readonly wake: (afterMs: number) => void;
 }
 
-/** As the kubelet: the first restart is at once, the second waits ten seconds, and each later one twice as long. */
-const BACKOFF_MS = { first: 10_000, most: 300_000 };
-/** One that ran so long has recovered. */
-const RECOVERED_MS = 600_000;
+const FIELDS: Readonly<Record<ContainerRole, string>> = {
+  init: "initContainers",
+  sidecar: "initContainers",
+  main: "containers",
+  ephemeral: "ephemeralContainers",
+};
 const DEFAULT_GRACE_SECONDS = 30;
+/** As containerd counts a program that could not be executed. */
+const START_FAILED = 128;
 const CONNECT_AGAIN_MS = 2000;
 const API_AGAIN_MS = 200;
 
@@ -68,6 +75,7 @@ export class PodWorker {
   #sandbox: PodSandbox | undefined;
   #startTime: string | undefined;
   #toldStatus = "";
+  #toldVersion = 0;
   #stopping: Promise<void> | undefined;
   #sidecarsEnd: Promise<void> | undefined;
 
@@ -120,6 +128,7 @@ export class PodWorker {
       return false;
     }
     this.#startTime ??= pod.status?.startTime ?? timeText(new Date());
+    if (await this.#isPastDeadline(pod)) return false;
     for (const container of allContainers(pod)) this.#recordOf(pod, container);
     if (await this.#connect(pod)) await this.#startContainers(pod);
     // Nobody needs the sidecars any more.
@@ -135,6 +144,24 @@ export class PodWorker {
     return false;
   }
 
+  /** One that may run for so long only is Failed then, whatever its containers do. */
+  async #isPastDeadline(pod: Pod): Promise<boolean> {
+    const seconds = pod.spec.activeDeadlineSeconds;
+    if (seconds === undefined) return false;
+    const left = Date.parse(this.#startTime ?? "") + seconds * 1000 - Date.now();
+    if (left > 0) {
+      this.#options.wake(left);
+      return false;
+    }
+    const message = "Pod was active on the node longer than the specified deadline";
+    this.#options.events.normal(pod, "DeadlineExceeded", message);
+    await this.#stopAll(graceOf(pod));
+    await this.#tell(pod, { reason: "DeadlineExceeded", message });
+    this.#disconnect();
+    this.#releaseAddresses();
+    return true;
+  }
+
   /** The pod is gone from the API, or belongs to another by now: everything of it ends. */
   async remove(): Promise<void> {
     await this.#stopAll(0);
@@ -147,19 +174,21 @@ export class PodWorker {
     this.#specs.set(container.name, container);
     const known = this.#records.get(container.name);
     if (known) return known;
+    const role = roleOf(pod, container);
     const record: ContainerRecord = {
       name: container.name,
       image: container.image ?? "",
-      role: roleOf(pod, container),
+      role,
       running: undefined,
-      restarts: 0,
-      last: undefined,
+      ...(role === "main" ? formerly(pod, container.name) : { restarts: 0, last: undefined }),
       waiting: undefined,
       notBefore: 0,
       started: false,
       ready: false,
     };
     this.#records.set(container.name, record);
+    if (record.last && restarts(pod, record, record.last.exit.code))
+      record.waiting = { reason: "ContainerCreating" };
     return record;
   }
 
@@ -229,7 +258,7 @@ export class PodWorker {
       // One that fails later is started again, and what followed it goes on.
       if (!isInitialized(record) && !mainsBegan(records())) return;
     }
-    for (const container of pod.spec.containers)
+    for (const container of [...pod.spec.containers, ...ephemeralOf(pod.spec)])
       await this.#ensureRunning(pod, container, this.#recordOf(pod, container));
   }
 
@@ -256,49 +285,24 @@ export class PodWorker {
   }
 
   async #start(pod: Pod, container: Container, record: ContainerRecord): Promise<void> {
-    const { runtime, client, events, services } = this.#options;
+    const { runtime, client, events, services, wake } = this.#options;
     const sandbox = this.#sandbox;
     if (!sandbox) return;
-    const fieldPath = `spec.${record.role === "main" ? "containers" : "initContainers"}{${container.name}}`;
-    const facts = this.#facts(pod);
-    // What only answers on ports reads no token, and a thousand of them are not asked for before somebody looks inside.
-    const mayBePoint = container.command === undefined && container.args === undefined;
-    const hasOwnAccount = (pod.spec.serviceAccountName ?? "default") !== "default";
-    const tokens =
-      !mayBePoint || hasOwnAccount || this.#volumes.hasToken ? await this.#volumes.token(facts) : [];
+    const fieldPath = `spec.${FIELDS[record.role]}{${container.name}}`;
     const restart = record.last ? record.restarts + 1 : record.restarts;
     const logPath = this.#logPath(container.name, restart);
     await mkdir(path.dirname(logPath), { recursive: true });
-    const env = await environmentOf(container, { client, services: services(), facts });
-    const values = new Map(env);
-    const etc = {
-      hosts: path.join(sandbox.directory, "etc", "hosts"),
-      resolvConf: path.join(sandbox.directory, "etc", "resolv.conf"),
-    };
-    const expandAll = (words: readonly string[]): string[] => words.map((word) => expand(word, values));
-    const running = await runtime.start(sandbox, {
-      name: container.name,
-      image: container.image ?? "",
-      ...(container.command && { command: expandAll(container.command) }),
-      ...(container.args && { args: expandAll(container.args) }),
-      env,
-      ...(container.workingDir && { workingDir: container.workingDir }),
-      tty: container.tty === true,
-      stdin: container.stdin === true,
-      stdinOnce: container.stdinOnce === true,
-      mounts: [...(await this.#volumes.mountsOf(container, facts, values)), ...tokens],
-      lateMounts: async () => {
-        // Its renewal is due some time from now on.
-        this.#options.wake(0);
-        return tokens.length > 0 ? [] : await this.#volumes.token(facts);
-      },
-      ports: (container.ports ?? []).map(
-        ({ containerPort, protocol }) => ({ port: containerPort, protocol: protocol ?? "TCP" }) as never,
-      ),
+    const config = await containerConfig(container, {
+      client,
+      services: services(),
+      facts: this.#facts(pod),
+      volumes: this.#volumes,
+      directory: sandbox.directory,
       logPath,
-      etc,
-      privileged: container.securityContext?.privileged === true,
+      tokenMade: () => wake(0),
     });
+    const running = await runtime.start(sandbox, config);
+    await this.#forgetLog(container.name, restart - 2);
     record.restarts = restart;
     record.running = running;
     record.waiting = undefined;
@@ -328,10 +332,15 @@ export class PodWorker {
     });
   }
 
+  /** Those of the last two runs can be asked for. */
+  async #forgetLog(name: string, restart: number): Promise<void> {
+    if (restart < 0) return;
+    const file = this.#logPath(name, restart);
+    for (const one of [file, `${file}.1`]) await rm(one, { force: true });
+  }
+
   #backOff(pod: Pod, record: ContainerRecord, running: RunningContainer): void {
-    const ranMs = Date.now() - running.startedAt.getTime();
-    const failures = ranMs > RECOVERED_MS ? 0 : record.restarts;
-    const delay = failures === 0 ? 0 : Math.min(BACKOFF_MS.first * 2 ** (failures - 1), BACKOFF_MS.most);
+    const delay = delayOf(record, running);
     record.notBefore = Date.now() + delay;
     const words = `back-off ${humanDelay(delay)} restarting failed container=${record.name} pod=${pod.metadata.name}_${pod.metadata.namespace}(${pod.metadata.uid})`;
     record.waiting =
@@ -384,9 +393,9 @@ export class PodWorker {
     record.restarts = restart;
     record.last = {
       container,
-      exit: { code: error.exitCode, reason: "Error", finishedAt: now, message: error.message },
+      exit: { code: START_FAILED, reason: "StartError", finishedAt: now, message: error.message },
     };
-    if (!restarts(pod, record, error.exitCode)) record.waiting = undefined;
+    if (!restarts(pod, record, START_FAILED)) record.waiting = undefined;
     else {
       this.#backOff(pod, record, container);
       if (record.waiting?.reason === "ContainerCreating")
@@ -402,7 +411,7 @@ export class PodWorker {
     if (!sandbox) return;
     const probes = new Probes(container, {
       address: sandbox.addresses[0] ?? "",
-      connect: (port) => runtime.connect(sandbox, port),
+      connect: (port) => runtime.connect(sandbox, port, sandbox.addresses),
       exec: async (command, signal) => (await runtime.exec(running, command, { tty: false, signal })).code,
       failed: (kind, message) =>
         events.warning(pod, "Unhealthy", `${PROBE_NAMES[kind]} probe failed: ${message}`),
@@ -487,7 +496,7 @@ export class PodWorker {
     }
   }
 
-  async #tell(pod: Pod): Promise<void> {
+  async #tell(pod: Pod, failure?: PodFailure): Promise<void> {
     const status = podStatus({
       pod,
       records: [...this.#records.values()],
@@ -496,21 +505,35 @@ export class PodWorker {
       startTime: this.#startTime ?? timeText(new Date()),
       now: new Date(),
       isConnected: this.#sandbox !== undefined,
+      failure,
     });
     const text = JSON.stringify(status);
-    if (text === this.#toldStatus) return;
-    const { namespace, name } = pod.metadata;
+    if (text === this.#toldStatus && !this.#isOverwritten(pod, status)) return;
+    const { namespace, name, uid, resourceVersion } = pod.metadata;
+    // What others say of readiness is in the list that we write whole.
+    const guard = pod.spec.readinessGates?.length ? { resourceVersion } : {};
     try {
-      await this.#options.client.patch(
+      const { metadata } = await this.#options.client.patch(
         PODS,
         { namespace, name },
-        { status },
+        { metadata: { uid, ...guard }, status },
         { type: "merge", subresource: "status" },
       );
       this.#toldStatus = text;
+      this.#toldVersion = Number(metadata.resourceVersion);
     } catch (error) {
-      if (!isReason(error, "NotFound")) throw error;
+      if (isReason(error, "NotFound")) return;
+      // Of another pod by now, or changed meanwhile: what has changed wakes us.
+      if (!isReason(error, "Conflict")) throw error;
     }
+  }
+
+  /** Whether somebody else has said, after us, what is ours to say. */
+  #isOverwritten({ metadata, status: there }: Pod, ours: PodStatus): boolean {
+    if (Number(metadata.resourceVersion) <= this.#toldVersion) return false;
+    return (
+      there?.phase !== ours.phase || JSON.stringify(there?.podIPs ?? []) !== JSON.stringify(ours.podIPs ?? [])
+    );
   }
 }
 
@@ -521,27 +544,20 @@ const PROBE_NAMES: Readonly<Record<ProbeKind, string>> = {
 };
 
 function allContainers({ spec }: Pod): Container[] {
-  return [...(spec.initContainers ?? []), ...spec.containers];
+  return [...(spec.initContainers ?? []), ...spec.containers, ...ephemeralOf(spec)];
+}
+
+function ephemeralOf({ ephemeralContainers = [] }: Pod["spec"]): Container[] {
+  // They have what containers have, but for what makes no sense in a pod that runs.
+  return ephemeralContainers as unknown as Container[];
 }
 
 function roleOf({ spec }: Pod, container: Container): ContainerRole {
+  if (ephemeralOf(spec).includes(container)) return "ephemeral";
   if (!spec.initContainers?.includes(container)) return "main";
   return container.restartPolicy === "Always" ? "sidecar" : "init";
 }
 
 function graceOf(pod: Pod): number {
   return pod.spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
-}
-
-function restarts(pod: Pod, { role }: ContainerRecord, code: number): boolean {
-  if (role === "sidecar") return true;
-  const policy = pod.spec.restartPolicy ?? "Always";
-  if (policy === "Never") return false;
-  return policy === "OnFailure" || role === "init" ? code !== 0 : true;
-}
-
-function humanDelay(milliseconds: number): string {
-  const seconds = Math.round(milliseconds / 1000);
-  const minutes = Math.floor(seconds / 60);
-  return minutes === 0 ? `${seconds}s` : `${minutes}m${seconds % 60}s`;
 }

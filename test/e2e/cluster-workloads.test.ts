@@ -124,6 +124,38 @@ spec:
   - {name: c, image: busybox, command: [sleep, "100000"], startupProbe: {exec: {command: ["false"]}, periodSeconds: 1, failureThreshold: 100}}
 `;
 
+const CONFINED = `
+apiVersion: v1
+kind: Pod
+metadata: {name: confined}
+spec:
+  terminationGracePeriodSeconds: 0
+  securityContext: {runAsUser: 1000, runAsGroup: 2000, fsGroup: 3000}
+  containers:
+  - name: c
+    image: busybox
+    command: [sh, -c, "echo begun > /dev/stdout; exec sleep 100000"]
+    securityContext: {readOnlyRootFilesystem: true, allowPrivilegeEscalation: false, capabilities: {drop: [ALL], add: [NET_RAW]}}
+    volumeMounts: [{name: own, mountPath: /own}]
+  volumes: [{name: own, emptyDir: {}}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: brief}
+spec:
+  activeDeadlineSeconds: 2
+  terminationGracePeriodSeconds: 0
+  containers: [{name: c, image: busybox, command: [sleep, "100000"]}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: deaf}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+  - {name: c, image: busybox, command: [nc, -lk, -s, 127.0.0.1, -p, "8080"], readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}}
+`;
+
 describe.runIf(clustersRun())("workloads", { timeout: 60_000 }, () => {
   const cluster = new TestCluster();
   beforeAll(async () => {
@@ -172,6 +204,37 @@ describe.runIf(clustersRun())("workloads", { timeout: 60_000 }, () => {
     expect(token.stdout).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+$/);
   });
 
+  test("who a container is and what it may do is as its securityContext says", async () => {
+    await cluster.apply(CONFINED);
+    await cluster.ask("wait", "--for=condition=Ready", "pod/confined", "--timeout=20s");
+    const script =
+      "id -u; id -g; id -G; grep -E 'NoNewPrivs|CapBnd' /proc/self/status; touch /own/x && echo wrote; touch /x";
+    const { stdout, stderr } = await cluster.shell("confined", script);
+    if (process.getuid?.() === 0)
+      expect(stdout).toBe("1000\n2000\n2000 3000\nCapBnd:\t0000000000002000\nNoNewPrivs:\t1\nwrote\n");
+    expect(stderr).toContain("Read-only file system");
+    expect(await cluster.ask("logs", "confined")).toBe("begun\n");
+  });
+
+  test("a pod that may be active for two seconds is Failed then; one that hears itself alone is not ready", async () => {
+    await until(
+      "it has failed",
+      async () =>
+        (await cluster.ask("get", "pod", "brief", "-o", "jsonpath={.status.phase} {.status.reason}")) ===
+          "Failed DeadlineExceeded" || undefined,
+    );
+    expect(await cluster.ask("get", "pod", "deaf")).toMatch(/0\/1\s+Running/);
+  });
+
+  test("what is said of a pod in its kubelet's stead is put right", async () => {
+    const address = (): Promise<string> =>
+      cluster.ask("get", "pod", "told", "-o", "jsonpath={.status.podIP} {.status.podIPs[*].ip}");
+    const before = await address();
+    const forged = '{"status":{"podIP":"192.168.99.99","podIPs":[{"ip":"192.168.99.99"}]}}';
+    await cluster.ask("patch", "pod", "told", "--subresource=status", "--type=merge", "-p", forged);
+    await until("it is as before", async () => (await address()) === before);
+  });
+
   test("a DaemonSet has a pod on each node, a Job ends, a CronJob makes Jobs", async () => {
     await cluster.ask("rollout", "status", "daemonset/each", "--timeout=30s");
     const nodes = await cluster.ask(
@@ -199,6 +262,15 @@ describe.runIf(clustersRun())("workloads", { timeout: 60_000 }, () => {
         `curl -s --cacert /var/run/secrets/kubernetes.io/serviceaccount/ca.crt -H "Authorization: Bearer $(cat /var/run/secrets/kubernetes.io/serviceaccount/token)" ${api}`,
       ),
     ).toContain('"major":"1"');
+  });
+
+  test("files of a ConfigMap follow it", async () => {
+    await cluster.ask("patch", "configmap", "settings", "-p", '{"data":{"app.conf":"changed"}}');
+    await until(
+      "the pod sees it",
+      async () => (await cluster.shell("told", "cat /etc/app/app.conf")).stdout === "changed",
+    );
+    expect((await cluster.shell("told", "echo x > /etc/app/app.conf")).stderr).toContain("Read-only");
   });
 
   test("who is not ready gets no packets of a Service, and who is not alive is started anew", async () => {

@@ -46,15 +46,30 @@ export interface ContainerConfig {
   readonly logPath: string;
   /** Files of the machine that are the container's /etc/hosts and /etc/resolv.conf. */
   readonly etc: { readonly hosts: string; readonly resolvConf: string };
-  /** All capabilities; without it, those that container engines give by default. */
-  readonly privileged?: boolean;
+  readonly security?: Security;
+}
+
+/** Who a container's processes are and what they may do. */
+export interface Security {
+  /** All capabilities, and a /proc that can be written. */
+  readonly privileged: boolean;
+  /** Root where left out. */
+  readonly user?: number;
+  readonly group?: number;
+  readonly groups: readonly number[];
+  readonly readOnlyRoot: boolean;
+  readonly noNewPrivileges: boolean;
+  /** As in a pod's spec: `NET_ADMIN`, `ALL`. Beside those that container engines give by default. */
+  readonly addCapabilities: readonly string[];
+  readonly dropCapabilities: readonly string[];
 }
 
 export interface ContainerExit {
   /** As Kubernetes counts it: 128 and the signal's number where a signal ended the process. */
   readonly code: number;
   readonly signal?: string;
-  readonly reason: "Completed" | "Error";
+  /** `Completed`, `Error`, `StartError`. */
+  readonly reason: string;
   readonly finishedAt: Date;
   readonly message?: string;
 }

@@ -6,7 +6,7 @@
  * `tty` and /dev/tty name it rightly in the container.
  */
 import { spawn } from "node:child_process";
-import { closeSync, constants, openSync } from "node:fs";
+import { closeSync, constants, fchownSync, openSync } from "node:fs";
 import { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
 import { ReadStream } from "node:tty";
@@ -20,6 +20,8 @@ export interface Launch {
   readonly cwd: string;
   readonly tty: boolean;
   readonly stdin: boolean;
+  /** Whose the streams are to be, so that /dev/stdout can be opened; root's where left out. */
+  readonly owner?: number | undefined;
 }
 
 export interface ProcessEnd {
@@ -43,6 +45,8 @@ export interface Launched {
 const LAST_OUTPUT_MS = 500;
 
 const EMPTY: Buffer = Buffer.alloc(4);
+/** In every container's /etc/group. */
+const TTY_GROUP = 5;
 const DEFAULT_SIZE: TerminalSize = { columns: 80, rows: 24 };
 
 /** A pipe and not the socket that Node would make: /dev/stdout can be opened in the container then. */
@@ -105,6 +109,8 @@ function launchOnPipes(what: Launch): Launched {
   // Not the socket that Node would make: a program that calls sendfile from it to its output holds the output pipe's lock
   // while it waits for input, and our read of that pipe would wait with it.
   const input = what.stdin ? pipePair() : undefined;
+  if (what.owner !== undefined)
+    for (const end of [out.write, err.write, ...(input ? [input.read] : [])]) fchownSync(end, what.owner, 0);
   try {
     const child = spawn(what.argv[0] ?? "", what.argv.slice(1), {
       env: what.env,
@@ -149,6 +155,7 @@ function ending(child: ReturnType<typeof spawn>): Promise<ProcessEnd> {
 
 function launchOnTerminal(what: Launch): Launched {
   const { master, slave } = openTerminal(DEFAULT_SIZE);
+  if (what.owner !== undefined) fchownSync(slave, what.owner, TTY_GROUP);
   try {
     // The first process of a session has the terminal as its own: Ctrl-C, job control and /dev/tty.
     const child = spawn("/bin/setsid", ["-c", ...what.argv], {

@@ -1,9 +1,9 @@
 /** @module Processes of containers: their namespaces are made, entered and closed here. */
-import { closeSync, existsSync, openSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import type { BaseDirectory } from "./base-directory.ts";
 import { prepareBase, TOOLS_DIRECTORY } from "./base-directory.ts";
 import { checkProgram, environment, prepareDirectory } from "./command.ts";
-import type { Mount } from "./container.ts";
+import type { ContainerConfig, Mount, Security } from "./container.ts";
 import { ContainerError } from "./container.ts";
 import type { Launched } from "./launch.ts";
 import { launch } from "./launch.ts";
@@ -19,16 +19,19 @@ interface Shared {
 }
 
 /** What container engines leave to a container's root, but for mknod: volumes are on the machine's own file systems. */
-const CAPABILITIES =
-  "chown dac_override fowner fsetid kill setgid setuid setpcap net_bind_service net_raw sys_chroot audit_write setfcap";
+const CAPABILITIES: readonly string[] =
+  "chown dac_override fowner fsetid kill setgid setuid setpcap net_bind_service net_raw sys_chroot audit_write setfcap".split(
+    " ",
+  );
 const SETPRIV = "/usr/bin/setpriv";
-const LIMITS = [
-  SETPRIV,
-  "--bounding-set",
-  ["-all", ...CAPABILITIES.split(" ").map((name) => `+${name}`)].join(","),
-  "--inh-caps=-all",
-  "--",
-];
+const ORDINARY: Security = {
+  privileged: false,
+  groups: [],
+  readOnlyRoot: false,
+  noNewPrivileges: false,
+  addCapabilities: [],
+  dropCapabilities: [],
+};
 
 const BIND = "/bin/busybox mount -o bind";
 const READ_ONLY = "/bin/busybox mount -o remount,bind,ro,nosuid,nodev,noexec";
@@ -48,10 +51,52 @@ const START_FAILED =
 /** Names that dash does not hand on. */
 const PLAIN_NAME = /^[A-Za-z_]\w*$/;
 
+function capabilities({ addCapabilities, dropCapabilities, noNewPrivileges }: Security): string[] {
+  const nameOf = (text: string): string => text.toLowerCase().replace(/^cap_/, "");
+  const [add, drop] = [addCapabilities.map(nameOf), dropCapabilities.map(nameOf)];
+  // What is dropped and added stays: `drop: [ALL], add: [NET_RAW]`.
+  const kept = drop.includes("all") ? [] : CAPABILITIES.filter((name) => !drop.includes(name));
+  const bounds = add.includes("all")
+    ? ["+all", ...drop.filter((name) => name !== "all").map((name) => `-${name}`)]
+    : ["-all", ...new Set([...kept, ...add])].map((name) => (name === "-all" ? name : `+${name}`));
+  return [
+    "--bounding-set",
+    bounds.join(","),
+    "--inh-caps=-all",
+    ...(noNewPrivileges ? ["--no-new-privs"] : []),
+  ];
+}
+
+function identity({ user, group, groups }: Security): string[] {
+  if (!hasManyUsers() || (user === undefined && group === undefined && groups.length === 0)) return [];
+  return [
+    ...(user === undefined ? [] : ["--reuid", String(user)]),
+    ...["--regid", String(group ?? 0)],
+    ...(groups.length === 0 ? ["--clear-groups"] : ["--groups", groups.join(",")]),
+  ];
+}
+
+let manyUsers: boolean | undefined;
+
+/** Whether there is another user than root here: without privileges outside, a user namespace has one only. */
+export function hasManyUsers(): boolean {
+  manyUsers ??= readFileSync("/proc/self/uid_map", "utf8")
+    .trim()
+    .split("\n")
+    .some((line) => Number(line.trim().split(/\s+/)[2]) > 1);
+  return manyUsers;
+}
+
+function ownerOf({ security }: ContainerConfig): number | undefined {
+  return hasManyUsers() ? security?.user : undefined;
+}
+
 /** @throws ContainerError where nothing takes capabilities away: then nothing starts with them */
 function limited(container: Container, argv: readonly string[]): readonly string[] {
-  if (container.config.privileged === true) return argv;
-  if (existsSync(SETPRIV)) return [...LIMITS, ...argv];
+  const { security = ORDINARY } = container.config;
+  const limits = [...(security.privileged ? [] : capabilities(security)), ...identity(security)];
+  if (limits.length === 0) return argv;
+  if (existsSync(SETPRIV)) return [SETPRIV, ...limits, "--", ...argv];
   throw new ContainerError(
     "CreateContainerError",
     `${SETPRIV} is needed; install it with: apt-get install util-linux`,
@@ -99,6 +144,7 @@ export class Processes {
         etc: config.etc,
         files,
         links,
+        readOnly: config.security?.readOnlyRoot === true,
       }),
     );
   }
@@ -135,7 +181,7 @@ export class Processes {
         argv: [
           "/bin/sh",
           "-c",
-          config.privileged === true ? INIT : CONFINED_INIT,
+          config.security?.privileged ? INIT : CONFINED_INIT,
           "sh",
           ...limited(container, inner),
         ],
@@ -143,6 +189,7 @@ export class Processes {
         cwd,
         tty: config.tty,
         stdin: config.stdin,
+        owner: ownerOf(config),
       });
     });
     return container.spaces.first;
@@ -182,7 +229,7 @@ export class Processes {
     return this.#threads.inside({ netns: pod.netns, uts, ipc, mount, pid }, () => {
       prepareDirectory(cwd);
       checkProgram(command, env, cwd, EXEC_FAILED);
-      return launch({ argv: limited(container, command), env, cwd, ...how });
+      return launch({ argv: limited(container, command), env, cwd, owner: ownerOf(config), ...how });
     });
   }
 

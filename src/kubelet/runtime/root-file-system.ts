@@ -53,6 +53,8 @@ export interface RootSpec {
   readonly files: Readonly<Record<string, string>>;
   /** Names of the image's programs, by path, and what they are here. */
   readonly links: Readonly<Record<string, string>>;
+  /** All but what is mounted. */
+  readonly readOnly: boolean;
 }
 
 const FOLDERS = [
@@ -269,6 +271,10 @@ export function buildRoot(spec: RootSpec): void {
   makeEtc(root, spec);
   for (const [link, target] of Object.entries(spec.links)) symlinkSync(target, `${root}${link}`);
   addContents(root, spec);
+  if (spec.readOnly) {
+    const flags = MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV;
+    checked(libc().mount("none", root, null, flags, null), "make a root read-only", "kernel-refused");
+  }
   pivot(root);
 }
 

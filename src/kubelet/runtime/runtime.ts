@@ -267,10 +267,17 @@ export class Runtime {
     }
   }
 
-  /** A connection to a port of the pod, from inside: to its loopback, else to its own address. */
-  async connect(pod: PodSandbox, port: number): Promise<Duplex> {
+  /**
+   * A connection to a port of the pod, from inside.
+   * @param addresses - tried in turn: where left out, its loopback, else its own address
+   */
+  async connect(
+    pod: PodSandbox,
+    port: number,
+    addresses: readonly string[] = ["127.0.0.1", ...pod.addresses],
+  ): Promise<Duplex> {
     let first: unknown;
-    for (const address of ["127.0.0.1", ...pod.addresses]) {
+    for (const address of addresses) {
       try {
         return await connectFrom(pod.netns, { address, port, timeoutMs: CONNECT_MS });
       } catch (error) {

@@ -19,6 +19,8 @@ const UDP_WAIT_MS = 1_000;
 interface Ends {
   readonly options: Options;
   readonly waitMs: number | undefined;
+  /** Where to listen, or to come from: -s. Undefined: anywhere. */
+  readonly local: string | undefined;
 }
 
 interface Target {
@@ -50,7 +52,14 @@ class TimedOut extends Error {
 
 function open(target: Target, ends: Ends): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ port: target.port, host: target.address, allowHalfOpen: true });
+    const localPort = Number(ends.options.get("p") ?? 0);
+    const socket = connect({
+      port: target.port,
+      host: target.address,
+      allowHalfOpen: true,
+      ...(ends.local !== undefined && { localAddress: ends.local }),
+      ...(localPort > 0 && { localPort }),
+    });
     const timer =
       ends.waitMs === undefined ? undefined : setTimeout(() => socket.destroy(new TimedOut()), ends.waitMs);
     socket.once("error", (error) => {
@@ -117,6 +126,7 @@ function udp(target: Target, ends: Ends): Promise<number> {
       finish(1);
     });
     socket.on("message", (message) => process.stdout.write(message));
+    socket.bind(Number(ends.options.get("p") ?? 0), ends.local);
     socket.connect(target.port, target.address, () => {
       if (probe) {
         // Two, since the refusal of the first is told with the second.
@@ -146,12 +156,11 @@ function udp(target: Target, ends: Ends): Promise<number> {
 }
 
 function listenTcp(port: number, ends: Ends): Promise<number> {
+  const here = place(ends.local ?? "::", port);
   return new Promise((resolve) => {
     const server = createServer({ allowHalfOpen: true }, (socket) => {
       if (ends.options.has("v"))
-        complain(
-          `connect to [::]:${port} from ${place(socket.remoteAddress ?? "", socket.remotePort ?? 0)}\n`,
-        );
+        complain(`connect to ${here} from ${place(socket.remoteAddress ?? "", socket.remotePort ?? 0)}\n`);
       if (!ends.options.has("k")) server.close();
       void converse(socket, ends).then((code) => {
         if (!ends.options.has("k")) resolve(code);
@@ -161,15 +170,15 @@ function listenTcp(port: number, ends: Ends): Promise<number> {
       complain(`nc: bind: ${errorWords(error)}\n`);
       resolve(1);
     });
-    server.listen(port, () => {
-      if (ends.options.has("v")) complain(`listening on [::]:${port} ...\n`);
+    server.listen(port, ends.local, () => {
+      if (ends.options.has("v")) complain(`listening on ${here} ...\n`);
     });
   });
 }
 
-function listenUdp(port: number): Promise<number> {
+function listenUdp(port: number, local = "::"): Promise<number> {
   return new Promise((resolve) => {
-    const socket = createSocket({ type: "udp6" });
+    const socket = createSocket({ type: isIP(local) === 4 ? "udp4" : "udp6" });
     socket.once("error", (error) => {
       complain(`nc: bind: ${errorWords(error)}\n`);
       resolve(1);
@@ -182,13 +191,18 @@ function listenUdp(port: number): Promise<number> {
     process.stdin.on("data", (chunk: Buffer) => {
       if (client) socket.send(chunk, client.port, client.address);
     });
-    socket.bind(port);
+    socket.bind(port, local);
   });
 }
 
 export async function nc(words: readonly string[]): Promise<number> {
   const options = parseOptions(words, RULES);
-  const ends: Ends = { options, waitMs: durationMs(options.get("w") ?? "") };
+  const local = options.get("s");
+  if (local !== undefined && isIP(local) === 0) {
+    complain(`nc: bad local address '${local}'\n`);
+    return 1;
+  }
+  const ends: Ends = { options, waitMs: durationMs(options.get("w") ?? ""), local };
   const [host, ports] = options.rest;
   if (options.has("l")) {
     const port = Number(options.get("p") ?? ports ?? host);
@@ -196,11 +210,11 @@ export async function nc(words: readonly string[]): Promise<number> {
       complain("nc: a port to listen on is needed: nc -l -p PORT\n");
       return 1;
     }
-    return options.has("u") ? listenUdp(port) : listenTcp(port, ends);
+    return options.has("u") ? listenUdp(port, local) : listenTcp(port, ends);
   }
   const numbers = portRange(ports ?? "");
   if (host === undefined || !numbers) {
-    complain("BusyBox-like nc\nUsage: nc [-zvunlk] [-w SEC] [-p PORT] [-e PROG] [HOST] [PORT]\n");
+    complain("BusyBox-like nc\nUsage: nc [-zvunlk] [-w SEC] [-s ADDR] [-p PORT] [-e PROG] [HOST] [PORT]\n");
     return 1;
   }
   const address = await resolveName(host, options.has("6") ? 6 : options.has("4") ? 4 : 0);

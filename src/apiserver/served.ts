@@ -52,6 +52,13 @@ export interface CellContext {
   readonly enforcement: (object: Draft) => string;
 }
 
+/** A subresource whose body is the whole object, of which a part is taken. */
+export interface Part {
+  /** The stored object with that part of the new one. */
+  readonly take: (made: Readonly<Draft>, before: Draft) => Draft;
+  readonly validateUpdate: (object: Draft, before: Draft) => readonly StatusCause[];
+}
+
 export interface Strategy {
   /** Whether `status` is written through its own path only. */
   readonly hasStatus?: boolean;
@@ -71,7 +78,10 @@ export interface Strategy {
   readonly ratchets?: boolean;
   readonly validate?: (object: Draft) => readonly StatusCause[];
   readonly validateUpdate?: (object: Draft, before: Draft) => readonly StatusCause[];
-  readonly validateStatus?: (object: Draft, before: Draft) => readonly StatusCause[];
+  /** On create alone. */
+  readonly validateCreate?: (object: Draft) => readonly StatusCause[];
+  /** Parts with a path of their own that are written with the whole object, by their names. */
+  readonly parts?: Readonly<Record<string, Part>>;
   /** Readers of field selectors, by name. */
   readonly fields?: Readonly<Record<string, (object: unknown) => string>>;
   /** Seconds that a deletion leaves the object for its owner on a node to end it; 0 deletes at once. */

@@ -221,7 +221,11 @@ export class Storage {
     await caller.access?.mayWrite(this.resource, object, undefined);
     const admitted = await admission.create(this.resource, object, caller);
     try {
-      const causes = [...validateMeta(this.resource, object), ...(strategy.validate?.(object) ?? [])];
+      const causes = [
+        ...validateMeta(this.resource, object),
+        ...(strategy.validate?.(object) ?? []),
+        ...(strategy.validateCreate?.(object) ?? []),
+      ];
       if (causes.length > 0) throw errors.invalid(this.resource, metadata.name, causes);
       metadata.managedFields = this.#context.trackFields(
         { before: undefined, after: object, subresource: undefined },
@@ -258,7 +262,8 @@ export class Storage {
   /**
    * Reads, lets `change` make something new of it, checks and writes that. Tries anew on what others wrote meanwhile,
    * unless the new object says which version it is made of.
-   * @param subresource - "status": only the status is taken from what `change` makes; "binding", "finalize": all is
+   * @param subresource - "status", or one of the strategy's parts: only that is taken from what `change` makes; "binding",
+   *   "finalize": all is
    */
   async change(
     at: { readonly namespace: string | undefined; readonly name: string },
@@ -326,7 +331,11 @@ export class Storage {
     const { strategy } = this.resource;
     let after = made;
     checkIdentity(this.resource, before, made);
-    if (subresource === "status") {
+    const part = subresource === undefined ? undefined : strategy.parts?.[subresource];
+    if (part) {
+      after = part.take(made, before as Draft);
+      if (made.metadata.managedFields) after.metadata.managedFields = made.metadata.managedFields;
+    } else if (subresource === "status") {
       after = { ...structuredClone(before as Draft) };
       if (made["status"] === undefined) delete after["status"];
       else after["status"] = made["status"];
@@ -351,7 +360,7 @@ export class Storage {
       ...validateMeta(this.resource, after),
       ...validateNoNewFinalizers(before, after),
       ...newCauses(strategy, before, after),
-      ...((subresource === undefined ? strategy.validateUpdate : strategy.validateStatus)?.(
+      ...((subresource === undefined ? strategy : strategy.parts?.[subresource])?.validateUpdate?.(
         after,
         before as Draft,
       ) ?? []),

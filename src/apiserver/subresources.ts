@@ -1,4 +1,4 @@
-/** @module Parts of a resource with a path of their own: status, scale, binding, eviction, finalize, token, streams. */
+/** @module Parts of a resource with a path of their own: status, ephemeral containers, scale, binding, eviction, finalize, token, streams. */
 import { objectBody } from "./body.ts";
 import { evict } from "./eviction.ts";
 import { type Exchange, PATCH_KINDS, placeOf } from "./exchange.ts";
@@ -24,8 +24,9 @@ export async function serveSubresource(
   if (!part.verbs.includes(info.verb)) throw errors.methodNotAllowed();
   const place = placeOf(info);
   switch (info.subresource) {
+    case "ephemeralcontainers":
     case "status":
-      await serveStatus(info, storage, exchange);
+      await servePart(info, storage, exchange, info.subresource);
       return;
     case "scale":
       await serveScale(info, storage, exchange);
@@ -58,13 +59,19 @@ export async function serveSubresource(
   }
 }
 
-async function serveStatus(info: ResourceRequest, storage: Storage, exchange: Exchange): Promise<void> {
+/** What is written with the whole object, of which only the part is taken. */
+async function servePart(
+  info: ResourceRequest,
+  storage: Storage,
+  exchange: Exchange,
+  part: string,
+): Promise<void> {
   const place = placeOf(info);
   if (info.verb === "get") exchange.sendEntry(storage, await storage.entry(place.namespace, place.name));
-  else if (info.verb === "patch") await servePatch(info, storage, exchange, "status");
+  else if (info.verb === "patch") await servePatch(info, storage, exchange, part);
   else {
     const draft = draftOf(storage.resource, place, await exchange.body(storage));
-    exchange.sendEntry(storage, await update(storage, place, draft, exchange.caller(), "status"));
+    exchange.sendEntry(storage, await update(storage, place, draft, exchange.caller(), part));
   }
 }
 

@@ -1,5 +1,5 @@
 /** @module Events about objects, as `kubectl describe` shows them. Equal ones are counted; none holds up the work that it tells of. */
-import { randomBytes } from "node:crypto";
+import { randomInt } from "node:crypto";
 import type { Client } from "./client.ts";
 import type { Event } from "./kinds.ts";
 import { EVENTS } from "./kinds.ts";
@@ -17,6 +17,9 @@ interface Queued {
   readonly reason: string;
   readonly message: string;
   readonly fieldPath: string | undefined;
+  readonly at: Date;
+  /** Grows with time, so that a list by name is one by time where seconds do not tell them apart. */
+  readonly suffix: string;
 }
 
 /** Told events are remembered, so that the next equal one counts up; so many at most. */
@@ -29,6 +32,8 @@ export class EventRecorder {
   readonly #queue: Queued[] = [];
   readonly #told = new Map<string, Event>();
   #sending = 0;
+  /** Microseconds. */
+  #last = 0;
 
   constructor(client: Client, source: EventSource) {
     this.#client = client;
@@ -43,13 +48,26 @@ export class EventRecorder {
     this.#add({ object, type: "Warning", reason, message, fieldPath });
   }
 
-  #add(event: Omit<Queued, "key">): void {
+  #add(event: Omit<Queued, "key" | "at" | "suffix">): void {
     const { metadata } = event.object;
-    this.#queue.push({ ...event, key: `${metadata.uid} ${event.reason} ${event.message}` });
+    const at = new Date();
+    this.#queue.push({
+      ...event,
+      at,
+      suffix: this.#suffix(),
+      key: `${metadata.uid} ${event.reason} ${event.message}`,
+    });
     while (this.#sending < SENDERS && this.#queue.length > this.#sending) {
       this.#sending++;
       void this.#send();
     }
+  }
+
+  /** Nanoseconds since 1970, in hex; the last three digits are chance, against another process at the same time. */
+  #suffix(): string {
+    const microseconds = Math.floor((performance.timeOrigin + performance.now()) * 1000);
+    this.#last = Math.max(this.#last + 1, microseconds);
+    return (BigInt(this.#last) * 1000n + BigInt(randomInt(1000))).toString(16);
   }
 
   async #send(): Promise<void> {
@@ -67,8 +85,8 @@ export class EventRecorder {
     this.#sending--;
   }
 
-  async #tell({ key, object, type, reason, message, fieldPath }: Queued): Promise<void> {
-    const now = timeText(new Date());
+  async #tell({ key, object, type, reason, message, fieldPath, at, suffix }: Queued): Promise<void> {
+    const now = timeText(at);
     const known = this.#told.get(key);
     if (known) {
       const { namespace, name } = known.metadata;
@@ -87,7 +105,7 @@ export class EventRecorder {
     const event = await this.#client.create(EVENTS, {
       apiVersion: "v1",
       kind: "Event",
-      metadata: { name: `${metadata.name}.${randomBytes(8).toString("hex")}`, namespace },
+      metadata: { name: `${metadata.name}.${suffix}`, namespace },
       involvedObject: {
         apiVersion,
         kind,

@@ -125,6 +125,31 @@ describe.runIf(clustersRun())("kubectl", { timeout: 60_000 }, () => {
     expect(readFileSync(back, "utf8")).toBe(readFileSync(there, "utf8"));
   });
 
+  test("debug adds a container to a pod that runs, which stays as it was added", async () => {
+    const input = "wget -qO- http://localhost; exit\n";
+    const pod = (await cluster.ask("get", "pods", "-l", "app=web", "-o", "name")).split("\n")[0] ?? "";
+    const words = [pod, "-i", "--image=busybox", "--container=look"];
+    const { stdout } = await cluster.kubectlWith({ input }, "debug", ...words, "--", "sh");
+    expect(stdout).toContain("Welcome to nginx!");
+    await until(
+      "its end is told",
+      async () =>
+        (await cluster.ask("describe", pod)).includes("Ephemeral Containers:\n  look:") || undefined,
+    );
+    const refused = async (patch: object): Promise<string> =>
+      (
+        await cluster.kubectl(
+          ...["patch", pod, "--subresource=ephemeralcontainers", "--type=merge", "-p", JSON.stringify(patch)],
+        )
+      ).stderr;
+    expect(await refused({ spec: { ephemeralContainers: [] } })).toContain('"look" may not be removed');
+    const ports = [{ containerPort: 80 }];
+    const other = { name: "other", image: "busybox", ports };
+    expect(await refused({ spec: { ephemeralContainers: [other] } })).toContain(
+      "spec.ephemeralContainers[0].ports: Forbidden: cannot be set for an Ephemeral Container",
+    );
+  });
+
   test("a rollout goes on, back and anew", async () => {
     const image = (): Promise<string> =>
       cluster.ask("get", "deployment", "web", "-o", "jsonpath={.spec.template.spec.containers[0].image}");

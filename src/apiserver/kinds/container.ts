@@ -11,13 +11,13 @@ const ENV_NAME = /^[-._a-zA-Z][-._a-zA-Z0-9]*$/;
 export interface InPod {
   readonly names: Set<string>;
   readonly volumes: ReadonlySet<string | undefined>;
-  readonly isInit: boolean;
+  readonly role: "init" | "main" | "ephemeral";
 }
 
 export function validateContainer(
   container: unknown,
   path: string,
-  { names, volumes, isInit }: InPod,
+  { names, volumes, role }: InPod,
 ): StatusCause[] {
   const causes: StatusCause[] = [];
   const name = stringAt(container, "name") ?? "";
@@ -66,7 +66,7 @@ export function validateContainer(
   const messages = stringAt(container, "terminationMessagePolicy");
   if (messages !== undefined && !MESSAGE_POLICIES.includes(messages))
     causes.push(notSupported(`${path}.terminationMessagePolicy`, messages, MESSAGE_POLICIES));
-  causes.push(...validateRestart(container, path, isInit));
+  causes.push(...validateRestart(container, path, role === "init"));
   causes.push(...validateHandlers(container, path));
   causes.push(...validateResources(at(container, "resources"), `${path}.resources`));
   return causes;

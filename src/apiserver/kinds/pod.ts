@@ -13,6 +13,11 @@ import { jsonEqual } from "../patch/json-value.ts";
 import type { Draft, Strategy } from "../served.ts";
 import type { StatusCause } from "../status-error.ts";
 import { validateContainer } from "./container.ts";
+import {
+  EPHEMERAL_CONTAINERS,
+  refuseEphemeralContainers,
+  validateEphemeralContainers,
+} from "./ephemeral-containers.ts";
 
 type Fields = Record<string, unknown>;
 
@@ -97,10 +102,11 @@ export function validatePodSpec(spec: unknown, path: string): StatusCause[] {
         ...validateContainer(container, `${path}.${list}[${place}]`, {
           names,
           volumes,
-          isInit: list === "initContainers",
+          role: list === "initContainers" ? "init" : "main",
         }),
       );
   }
+  causes.push(...validateEphemeralContainers(spec, path, { names, volumes }));
   const seen = new Set<string>();
   for (const [place, volume] of arrayAt(spec, "volumes").entries()) {
     const name = stringAt(volume, "name") ?? "";
@@ -135,7 +141,8 @@ export function validatePodSpec(spec: unknown, path: string): StatusCause[] {
 function mutableFreed(object: Draft): unknown {
   const copy = structuredClone(object["spec"]);
   if (!isObject(copy)) return copy;
-  for (const container of containersOf(copy)) delete container["image"];
+  for (const list of ["initContainers", "containers"])
+    for (const container of arrayAt(copy, list)) if (isObject(container)) delete container["image"];
   delete copy["activeDeadlineSeconds"];
   delete copy["tolerations"];
   delete copy["terminationGracePeriodSeconds"];
@@ -153,6 +160,8 @@ export const POD: Strategy = {
     object["status"] = { phase: "Pending" };
   },
   validate: (object) => validatePodSpec(object["spec"], "spec"),
+  validateCreate: refuseEphemeralContainers,
+  parts: { ephemeralcontainers: EPHEMERAL_CONTAINERS },
   validateUpdate: (object, before) => {
     if (jsonEqual(mutableFreed(object), mutableFreed(before))) return [];
     return [

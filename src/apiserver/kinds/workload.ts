@@ -1,6 +1,6 @@
 /** @module Deployments, ReplicaSets, StatefulSets, DaemonSets, Jobs, CronJobs: defaults and validation. */
 import { arrayAt, at, isObject, stringAt } from "../json.ts";
-import { invalid, required, validateLabels } from "../metadata.ts";
+import { forbidden, invalid, required, validateLabels } from "../metadata.ts";
 import { jsonEqual } from "../patch/json-value.ts";
 import type { Draft, Strategy } from "../served.ts";
 import type { StatusCause } from "../status-error.ts";
@@ -54,6 +54,10 @@ export function validateTemplate(object: Draft, restartPolicies: readonly string
     ...validateLabels(labels, "spec.template.metadata.labels"),
     ...validatePodSpec(at(template, "spec"), "spec.template.spec"),
   ];
+  if (arrayAt(template, "spec", "ephemeralContainers").length > 0)
+    causes.push(
+      forbidden("spec.template.spec.ephemeralContainers", "ephemeral containers not allowed in pod template"),
+    );
   const policy = stringAt(template, "spec", "restartPolicy");
   if (policy !== undefined && !restartPolicies.includes(policy)) {
     const list = restartPolicies.map((one) => JSON.stringify(one)).join(", ");

@@ -9,6 +9,10 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stdout.write(`${VERSION}\n`);
     return 0;
   }
+  // Nobody waits for these to explain their options.
+  const { processOf } = await import("./cluster/processes.ts");
+  const run = processOf(argv);
+  if (run) return await run();
   const io = processIo();
   const { runProgram } = await import("./program.ts");
   return await runProgram(io, argv);

@@ -57,18 +57,25 @@ export interface MachineNode {
   readonly podCidrs: readonly string[];
 }
 
+interface MachineParts {
+  readonly lab: Lab;
+  readonly processes: readonly Supervised[];
+  readonly runtime: Runtime;
+}
+
 export class Machine implements PodHost {
   readonly #options: MachineOptions;
   readonly #lab: Lab;
   readonly #runtime: Runtime;
-  readonly #processes: Supervised[] = [];
+  readonly #processes: readonly Supervised[];
   readonly #kubelets = new Map<string, Kubelet>();
   #podIndex = 0;
   #streams: StreamServer | undefined;
 
-  private constructor(options: MachineOptions, lab: Lab, runtime: Runtime) {
+  private constructor(options: MachineOptions, { lab, processes, runtime }: MachineParts) {
     this.#options = options;
     this.#lab = lab;
+    this.#processes = processes;
     this.#runtime = runtime;
   }
 
@@ -99,12 +106,14 @@ export class Machine implements PodHost {
     options.log(`${names.length} nodes, IPv${families.join(" and IPv")}`);
     mkdirSync(path.join(layout.run, "pods"), { recursive: true });
     const lab = Lab.create({ ...plan, nodes });
+    // They begin while we go on; the agents wait for the API.
+    const processes = startProcesses(options, lab);
     const runtime = new Runtime({
       directory: path.join(layout.run, "runtime"),
       catalogue: options.catalogue,
       toolsPath: options.toolsPath,
     });
-    const machine = new Machine(options, lab, runtime);
+    const machine = new Machine(options, { lab, processes, runtime });
     await machine.#startAll();
     return machine;
   }
@@ -142,15 +151,7 @@ export class Machine implements PodHost {
   }
 
   async #startAll(): Promise<void> {
-    const { layout, settings, credentials, apiDescriptor } = this.#options;
-    const [first] = this.nodes;
-    rmSync(layout.apiSocket, { force: true });
-    const inCluster = first ? listeningSocket(this.#netns(first.name), API_PORT) : undefined;
-    this.#run({
-      name: "control-plane",
-      args: ["control-plane", "--name", layout.name],
-      descriptors: inCluster === undefined ? [apiDescriptor] : [apiDescriptor, inCluster],
-    });
+    const { layout, settings, credentials } = this.#options;
     const client = new HttpClient({
       server: "http://tortie",
       socketPath: layout.apiSocket,
@@ -159,15 +160,6 @@ export class Machine implements PodHost {
     });
     await this.#untilDone("control-plane", () => client.list(NODES));
     for (const node of this.nodes) await this.#register(client, node);
-    for (const { name } of this.nodes) {
-      this.#run({
-        name: `agent-${name}`,
-        args: ["agent", "--name", layout.name, "--node", name],
-        // A small nursery: an agent decodes much and keeps little, and there is one a node.
-        flags: ["--max-semi-space-size=2"],
-        inside: (start) => inNamespace(this.#netns(name), start),
-      });
-    }
     this.#streams = await serveStreams({
       socketPath: layout.kubeletSocket,
       host: this,
@@ -176,11 +168,6 @@ export class Machine implements PodHost {
     });
     await Promise.all(this.nodes.map((node) => this.#startKubelet(node, settings)));
     client.close();
-  }
-
-  #run(plan: ConstructorParameters<typeof Supervised>[0]): void {
-    const { layout, log } = this.#options;
-    this.#processes.push(new Supervised(plan, layout.logs, log));
   }
 
   /**
@@ -292,6 +279,26 @@ export class Machine implements PodHost {
     await this.#runtime.close();
     this.#lab.close();
   }
+}
+
+function startProcesses({ layout, log, apiDescriptor }: MachineOptions, lab: Lab): readonly Supervised[] {
+  const nodes = lab.nodes();
+  const [first] = nodes;
+  rmSync(layout.apiSocket, { force: true });
+  const inCluster = first ? listeningSocket(first.namespace, API_PORT) : undefined;
+  const controlPlane = {
+    name: "control-plane",
+    args: ["control-plane", "--name", layout.name],
+    descriptors: inCluster === undefined ? [apiDescriptor] : [apiDescriptor, inCluster],
+  };
+  const agents = nodes.map(({ namespace, plan: { name } }) => ({
+    name: `agent-${name}`,
+    args: ["agent", "--name", layout.name, "--node", name],
+    // A small nursery: an agent decodes much and keeps little, and there is one a node.
+    flags: ["--max-semi-space-size=2"],
+    inside: <T>(start: () => T): T => inNamespace(namespace, start),
+  }));
+  return [controlPlane, ...agents].map((plan) => new Supervised(plan, layout.logs, log));
 }
 
 export function memoryOf(pid: number): number {

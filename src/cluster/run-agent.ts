@@ -1,14 +1,18 @@
 /** @module The process of a node's agent: `tortie agent --name N --node NODE`, started in the node's network namespace. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { Agent } from "../agent/agent.ts";
 import { serveAgent } from "../agent/socket.ts";
 import { OpError } from "../base/errors.ts";
 import { HttpClient } from "../client/http-client.ts";
+import { NODES } from "../client/kinds.ts";
 import { Conntrack } from "../linux/conntrack.ts";
 import { homeNetns } from "../linux/netns.ts";
 import { NftDriver } from "../linux/nft-driver.ts";
 import { readCredentials } from "./credentials.ts";
 import { layoutOf } from "./layout.ts";
 import { readSettings } from "./settings.ts";
+
+const POLL_MS = 20;
 
 export async function runAgent(name: string, node: string): Promise<void> {
   const layout = layoutOf(name);
@@ -19,14 +23,15 @@ export async function runAgent(name: string, node: string): Promise<void> {
   const log = (line: string): void => {
     process.stdout.write(`${new Date().toISOString()} ${line}\n`);
   };
+  const client = new HttpClient({
+    server: "http://tortie",
+    socketPath: layout.apiSocket,
+    token: credentials.tokens[`agent:${node}`] ?? "",
+    userAgent: "tortie-agent",
+  });
   const agent = new Agent({
     node,
-    client: new HttpClient({
-      server: "http://tortie",
-      socketPath: layout.apiSocket,
-      token: credentials.tokens[`agent:${node}`] ?? "",
-      userAgent: "tortie-agent",
-    }),
+    client,
     driver: new NftDriver(homeNetns()),
     conntrack: new Conntrack(homeNetns()),
     families: settings.podNetworks.map((text) => (text.includes(":") ? 6 : 4)),
@@ -35,6 +40,20 @@ export async function runAgent(name: string, node: string): Promise<void> {
     log,
   });
   process.on("SIGTERM", () => process.exit(0));
+  await nodeIsKnown(client, node);
   await agent.start();
   await serveAgent(layout.agentSocket(node), agent);
+}
+
+/** We may begin before the control plane does: the API answers, and has our node's addresses, a moment later. */
+async function nodeIsKnown(client: HttpClient, name: string): Promise<void> {
+  for (;;) {
+    try {
+      const { status } = await client.get(NODES, { name });
+      if (status?.addresses?.length) return;
+    } catch {
+      // Not yet, or not any more: what is in the kernel stays in force.
+    }
+    await sleep(POLL_MS);
+  }
 }

@@ -1,33 +1,35 @@
-/** @module The processes of a cluster: each runs until it is ended. */
-import { runEtcdRelay } from "../../cluster/etcd-relay.ts";
+/** @module The processes that a cluster is made of. Nobody starts them by hand; each runs until it is ended. */
+import { parseArgs } from "node:util";
 import { layoutOf } from "../../cluster/layout.ts";
-import { runAgent } from "../../cluster/run-agent.ts";
-import { runControlPlane } from "../../cluster/run-control-plane.ts";
-import { runMachine } from "../../cluster/run-machine.ts";
 import { VERSION } from "../version.ts";
 
-const forever = (): Promise<number> => new Promise(() => undefined);
+/** Options have been written by ourselves: there is no help, and one that lacks is a fault. */
+type Words = Readonly<Record<string, string | undefined>>;
 
-export async function runMachineProcess(name: string): Promise<number> {
-  await runMachine(name, VERSION);
-  return forever();
-}
+/** Each loads what it needs and no more: they start one after another before a cluster is there, and stay in memory. */
+const PROCESSES: Readonly<Record<string, (words: Words) => Promise<void>>> = {
+  machine: async ({ name = "" }) => (await import("../../cluster/run-machine.ts")).runMachine(name, VERSION),
+  "control-plane": async ({ name = "" }) =>
+    (await import("../../cluster/run-control-plane.ts")).runControlPlane(name),
+  agent: async ({ name = "", node = "" }) =>
+    (await import("../../cluster/run-agent.ts")).runAgent(name, node),
+  "etcd-relay": async ({ name = "", store = "", machine }) => {
+    const { runEtcdRelay } = await import("../../cluster/etcd-relay.ts");
+    runEtcdRelay(layoutOf(name), store, Number(machine));
+  },
+};
 
-export async function runControlPlaneProcess(name: string): Promise<number> {
-  await runControlPlane(name);
-  return forever();
-}
-
-export function runEtcdRelayProcess(options: {
-  readonly name: string;
-  readonly store: string;
-  readonly machine: string;
-}): Promise<number> {
-  runEtcdRelay(layoutOf(options.name), options.store, Number(options.machine));
-  return forever();
-}
-
-export async function runAgentProcess(name: string, node: string): Promise<number> {
-  await runAgent(name, node);
-  return forever();
+/** @returns undefined when the words are no process's */
+export function processOf([first = "", ...rest]: readonly string[]): (() => Promise<number>) | undefined {
+  const run = Object.hasOwn(PROCESSES, first) ? PROCESSES[first] : undefined;
+  if (!run) return undefined;
+  return async () => {
+    const text = { type: "string" } as const;
+    const { values } = parseArgs({
+      args: rest,
+      options: { name: text, node: text, store: text, machine: text },
+    });
+    await run(values);
+    return new Promise(() => undefined);
+  };
 }

@@ -76,7 +76,6 @@ export function addCluster(program: Command, io: Io, run: Run): void {
     .action((words: string[], options: { name: string }) =>
       run(async () => (await import("../cluster/kubectl.ts")).runKubectl(options.name, words)),
     );
-  addProcesses(program, run);
 }
 
 function addUp(program: Command, io: Io, run: Run): void {
@@ -129,37 +128,6 @@ function addUp(program: Command, io: Io, run: Run): void {
     )
     .action((options: UpFlags) =>
       run(async () => (await import("../cluster/lifecycle.ts")).runUp(io, options)),
-    );
-}
-
-/** The processes that a cluster is made of. Nobody starts them by hand. */
-function addProcesses(program: Command, run: Run): void {
-  program
-    .command("machine", { hidden: true })
-    .requiredOption("--name <name>")
-    .action((options: { name: string }) =>
-      run(async () => (await import("../cluster/processes.ts")).runMachineProcess(options.name)),
-    );
-  program
-    .command("control-plane", { hidden: true })
-    .requiredOption("--name <name>")
-    .action((options: { name: string }) =>
-      run(async () => (await import("../cluster/processes.ts")).runControlPlaneProcess(options.name)),
-    );
-  program
-    .command("etcd-relay", { hidden: true })
-    .requiredOption("--name <name>")
-    .requiredOption("--store <store>")
-    .requiredOption("--machine <pid>")
-    .action((options: { name: string; store: string; machine: string }) =>
-      run(async () => (await import("../cluster/processes.ts")).runEtcdRelayProcess(options)),
-    );
-  program
-    .command("agent", { hidden: true })
-    .requiredOption("--name <name>")
-    .requiredOption("--node <node>")
-    .action((options: { name: string; node: string }) =>
-      run(async () => (await import("../cluster/processes.ts")).runAgentProcess(options.name, options.node)),
     );
 }
 

@@ -60,7 +60,7 @@ export function answer(zone: Zone, message: Buffer, limit: "udp" | "tcp"): Buffe
   } else {
     const found = zone.lookup(asked.name, asked.type);
     response.flags = flags | AUTHORITATIVE_ANSWER | (found.exists ? 0 : NXDOMAIN);
-    response.answers = found.answers.map(recordOf);
+    response.answers = inTurn(found.answers, response.id ?? 0).map(recordOf);
     response.additionals = found.additional.map(recordOf);
     if (response.answers.length === 0) response.authorities = [authorityOf(zone)];
   }
@@ -79,6 +79,19 @@ export function answer(zone: Zone, message: Buffer, limit: "udp" | "tcp"): Buffe
   const bytes = encode(response);
   const udp = Math.min(MOST_UDP, Math.max(PLAIN_UDP, opt?.udpPayloadSize ?? PLAIN_UDP));
   return cut(response, bytes, limit === "tcp" ? MOST_TCP : udp);
+}
+
+/**
+ * Most clients take the first address: each has its turn, as with CoreDNS's `loadbalance`. Aliases stay before what
+ * they lead to.
+ * @param turn - any number; a question's id is as good as chance
+ */
+function inTurn(answers: readonly Found[], turn: number): readonly Found[] {
+  const addresses = answers.filter(({ data }) => data.type === "A" || data.type === "AAAA");
+  if (addresses.length < 2) return answers;
+  const others = answers.filter((one) => !addresses.includes(one));
+  const first = turn % addresses.length;
+  return [...others, ...addresses.slice(first), ...addresses.slice(0, first)];
 }
 
 /** As many answers as there is room for. Cost: the logarithm of their number, encodings. */

@@ -2,6 +2,7 @@
 import { createSocket } from "node:dgram";
 import { createServer as createHttpServer } from "node:http";
 import { createServer, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "../client/client.ts";
 import { Informer } from "../client/informer.ts";
 import { ENDPOINT_SLICES, NAMESPACES, SERVICES } from "../client/kinds.ts";
@@ -10,6 +11,8 @@ import { Zone } from "./zone.ts";
 
 const DNS_PORT = 53;
 const READY_PORT = 8181;
+/** Less than a probe's default timeout. */
+const PATIENCE_MS = 700;
 const IDLE_MS = 10_000;
 
 /** @throws Error when it cannot listen */
@@ -31,13 +34,20 @@ export async function serveDns(client: Client, log: (line: string) => void): Pro
     }),
   ];
   for (const informer of informers) informer.start();
+  const serving = Promise.all(informers.map(({ ready }) => ready)).then(() =>
+    Promise.all([serveUdp(zone), serveTcp(zone)]),
+  );
+  let isServing = false;
   const readiness = createHttpServer((_request, response) => {
-    const isReady = informers.every((informer) => informer.isReady);
-    response.writeHead(isReady ? 200 : 503, { "content-type": "text/plain" }).end(isReady ? "OK" : "");
+    // Who asks while we begin is told a moment later, and not to come back after a whole period.
+    void Promise.race([serving.catch(() => undefined), sleep(PATIENCE_MS)]).then(() => {
+      const isReady = isServing && informers.every((informer) => informer.isReady);
+      response.writeHead(isReady ? 200 : 503, { "content-type": "text/plain" }).end(isReady ? "OK" : "");
+    });
   });
   readiness.listen(READY_PORT);
-  await Promise.all(informers.map(({ ready }) => ready));
-  await Promise.all([serveUdp(zone), serveTcp(zone)]);
+  await serving;
+  isServing = true;
   log(`answering for ${zone.domain}`);
 }
 

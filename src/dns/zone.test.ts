@@ -130,10 +130,10 @@ describe("names of Services (Kubernetes DNS specification 1.1.0)", () => {
 });
 
 describe("messages", () => {
-  const ask = (name: string, type: string, made = zone(), limit: "udp" | "tcp" = "udp") => {
+  const ask = (name: string, type: string, made = zone(), limit: "udp" | "tcp" = "udp", id = 7) => {
     const bytes = answer(
       made,
-      encode({ type: "query", id: 7, flags: 256, questions: [{ name, type: type as "A" }] }),
+      encode({ type: "query", id, flags: 256, questions: [{ name, type: type as "A" }] }),
       limit,
     );
     return decode(bytes ?? Buffer.alloc(0));
@@ -161,6 +161,18 @@ describe("messages", () => {
     made.setSlice(slice("db-2", "db", many));
     expect(ask("db.shop.svc.cluster.local", "A", made)).toMatchObject({ flag_tc: true });
     expect(ask("db.shop.svc.cluster.local", "A", made, "tcp").answers).toHaveLength(102);
+  });
+
+  it("each address of several is first in its turn", () => {
+    const order = (id: number): unknown =>
+      ask("db.shop.svc.cluster.local", "A", zone(), "udp", id).answers?.map(
+        (one) => "data" in one && one.data,
+      );
+    expect([order(0), order(1), order(2)]).toEqual([
+      ["192.168.0.5", "192.168.0.6"],
+      ["192.168.0.6", "192.168.0.5"],
+      ["192.168.0.5", "192.168.0.6"],
+    ]);
   });
 
   it("what is no question gets no answer", () => {

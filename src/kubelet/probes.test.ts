@@ -67,3 +67,27 @@ test("HTTPS is spoken where the probe says so, whoever signed the certificate", 
   await expect.poll(() => told).toEqual(["readiness good"]);
   server.close();
 });
+
+test("the first probe waits for a port that is about to open; one that stays closed fails once", async () => {
+  let refused = 0;
+  const server = createServer(() => undefined);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const soon = watch(
+    { readinessProbe: { periodSeconds: 60, timeoutSeconds: 2, tcpSocket: { port } } },
+    {
+      connect: (to) =>
+        ++refused < 3
+          ? Promise.reject(new Error("connection refused"))
+          : Promise.resolve(connect(to, "127.0.0.1")),
+    },
+  );
+  await expect.poll(() => soon).toEqual(["readiness good"]);
+  probes?.stop();
+  server.close();
+  const never = watch(
+    { readinessProbe: { periodSeconds: 60, timeoutSeconds: 0.2, tcpSocket: { port } } },
+    {},
+  );
+  await expect.poll(() => never).toContain("readiness failed: connection refused");
+});

@@ -1,6 +1,7 @@
 /** @module Startup, liveness and readiness probes of one running container. */
 import { request } from "node:http";
 import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { connect as secureConnect } from "node:tls";
 import type { Container, Probe } from "kubernetes-types/core/v1.js";
 
@@ -18,6 +19,7 @@ export interface ProbeHands {
   readonly result: (kind: ProbeKind, healthy: boolean) => void;
 }
 
+const RETRY_MS = 50;
 const DEFAULTS = { period: 10, timeout: 1, success: 1, failure: 3 };
 
 /** Runs the probes of a container until it is stopped. Liveness and readiness wait for the startup probe. */
@@ -50,7 +52,7 @@ export class Probes {
     let told: boolean | undefined;
     const periodMs = (probe.periodSeconds ?? DEFAULTS.period) * 1000;
     const once = async (): Promise<void> => {
-      const { healthy, message } = await this.#try(probe);
+      const { healthy, message } = await this.#try(probe, last === undefined);
       if (this.#stopped) return;
       streak = healthy === last ? streak + 1 : 1;
       last = healthy;
@@ -80,7 +82,8 @@ export class Probes {
     this.#timers.add(timer);
   }
 
-  async #try(probe: Probe): Promise<{ healthy: boolean; message: string }> {
+  /** @param isFirst - the container has only begun */
+  async #try(probe: Probe, isFirst: boolean): Promise<{ healthy: boolean; message: string }> {
     const timeoutMs = (probe.timeoutSeconds ?? DEFAULTS.timeout) * 1000;
     try {
       if (probe.exec) {
@@ -90,10 +93,11 @@ export class Probes {
           return { healthy: false, message: `command timed out after ${timeoutMs / 1000}s` };
         return { healthy: code === 0, message: code === 0 ? "" : `command exited with ${code}` };
       }
-      if (probe.httpGet) return await this.#http(probe.httpGet, timeoutMs);
+      const connect = isFirst ? this.#patiently(timeoutMs) : this.#hands.connect;
+      if (probe.httpGet) return await this.#http(probe.httpGet, timeoutMs, connect);
       const port = this.#port((probe.tcpSocket ?? probe.grpc)?.port);
       const connection = await within(
-        this.#hands.connect(port),
+        connect(port),
         timeoutMs,
         `dial tcp ${this.#hands.address}:${port}: i/o timeout`,
       );
@@ -104,16 +108,35 @@ export class Probes {
     }
   }
 
+  /**
+   * A program takes a moment to open its port. Who refuses meanwhile is asked again as long as the probe may take, lest
+   * it be held for unready for a whole period.
+   */
+  #patiently(timeoutMs: number): ProbeHands["connect"] {
+    const deadline = Date.now() + timeoutMs - RETRY_MS;
+    return async (port) => {
+      for (;;) {
+        try {
+          return await this.#hands.connect(port);
+        } catch (error) {
+          if (this.#stopped || Date.now() >= deadline) throw error;
+        }
+        await sleep(RETRY_MS);
+      }
+    };
+  }
+
   async #http(
     get: NonNullable<Probe["httpGet"]>,
     timeoutMs: number,
+    connect: ProbeHands["connect"],
   ): Promise<{ healthy: boolean; message: string }> {
     const port = this.#port(get.port);
     const path = get.path?.startsWith("/") ? get.path : `/${get.path ?? ""}`;
     const isTls = get.scheme === "HTTPS";
     const url = `${isTls ? "https" : "http"}://${this.#hands.address}:${port}${path}`;
     const words = `Get ${JSON.stringify(url)}: context deadline exceeded (Client.Timeout exceeded while awaiting headers)`;
-    const plain = await within(this.#hands.connect(port), timeoutMs, words);
+    const plain = await within(connect(port), timeoutMs, words);
     // As the kubelet: whoever signed the certificate, and whatever name it has.
     const connection = isTls ? secureConnect({ socket: plain, rejectUnauthorized: false }) : plain;
     const answer = new Promise<number>((resolve, reject) => {

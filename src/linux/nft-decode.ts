@@ -36,6 +36,12 @@ export function decodeVerdict(bytes: Buffer): NftVerdict | undefined {
   }
 }
 
+const REJECTIONS = ["admin-prohibited", "port-unreachable"] as const;
+
+function rejectionOf(code: number | undefined): (typeof REJECTIONS)[number] | undefined {
+  return REJECTIONS.find((words) => N.NFT_REJECT_ICMPX[words] === code);
+}
+
 const FIELD_NAMES = Object.keys(FIELDS) as NftField[];
 
 class RuleReader {
@@ -330,9 +336,10 @@ class RuleReader {
         this.#limit = undefined;
         return;
       case "reject":
-        if (attributes.get(N.NFTA_REJECT_ICMP_CODE)?.readUInt8(0) !== N.NFT_REJECT_ICMPX_ADMIN_PROHIBITED)
-          foreign();
-        this.statements.push({ kind: "reject" });
+        this.statements.push({
+          kind: "reject",
+          saying: rejectionOf(attributes.get(N.NFTA_REJECT_ICMP_CODE)?.readUInt8(0)) ?? foreign(),
+        });
         return;
       case "notrack":
         this.statements.push({ kind: "notrack" });

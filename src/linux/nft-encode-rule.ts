@@ -345,7 +345,7 @@ class RuleWriter {
       case "reject":
         this.#expression("reject", (w) => {
           w.be32(N.NFTA_REJECT_TYPE, N.NFT_REJECT_ICMPX_UNREACH);
-          w.u8(N.NFTA_REJECT_ICMP_CODE, N.NFT_REJECT_ICMPX_ADMIN_PROHIBITED);
+          w.u8(N.NFTA_REJECT_ICMP_CODE, N.NFT_REJECT_ICMPX[statement.saying]);
         });
         return;
       case "notrack":

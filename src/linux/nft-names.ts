@@ -162,7 +162,8 @@ export const NFT_CT_STATE = 0;
 export const NFT_CT_STATUS = 2;
 export const NFT_LIMIT_PKTS = 0;
 export const NFT_REJECT_ICMPX_UNREACH = 2;
-export const NFT_REJECT_ICMPX_ADMIN_PROHIBITED = 3;
+/** NFT_REJECT_ICMPX_…, by the words that nft has for them. */
+export const NFT_REJECT_ICMPX = { "port-unreachable": 1, "admin-prohibited": 3 } as const;
 export const NFT_NAT_DNAT = 1;
 export const NFT_NG_RANDOM = 1;
 

@@ -53,7 +53,9 @@ export const ALLOWED_MARK = 0x0200_0000;
 export type DenyWith = "drop" | "reject";
 
 export function denyStatement(denyWith: DenyWith): NftStatement {
-  return denyWith === "reject" ? { kind: "reject" } : { kind: "verdict", to: { verdict: "drop" } };
+  return denyWith === "reject"
+    ? { kind: "reject", saying: "admin-prohibited" }
+    : { kind: "verdict", to: { verdict: "drop" } };
 }
 
 /** What all rules of a node are written for. */

@@ -137,7 +137,7 @@ function renderStatement(statement: NftStatement): string {
     case "log":
       return `limit rate ${statement.perSecond}/second log prefix "${commentText(statement.prefix)}"`;
     case "reject":
-      return "reject with icmpx admin-prohibited";
+      return `reject with icmpx ${statement.saying}`;
     case "notrack":
       return "notrack";
     case "dnat":

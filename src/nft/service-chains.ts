@@ -6,7 +6,7 @@ import { shortHash } from "../base/hash.ts";
 import { type Family, formatIp } from "../base/ip.ts";
 import type { ServiceMapping } from "../policy/services.ts";
 import { rule } from "./compile-chains.ts";
-import { addressField, denyStatement } from "./compile-rule.ts";
+import { addressField } from "./compile-rule.ts";
 import { BASE, selfSet, serviceChain, serviceMap } from "./names.ts";
 import type { NftChain, NftRule, NftStatement } from "./table.ts";
 import type { TableEditor } from "./table-editor.ts";
@@ -141,7 +141,7 @@ function chainOf(name: string, mapping: ServiceMapping): NftChain {
     return {
       name,
       // Clients are told at once, as by kube-proxy.
-      rules: [{ statements: [{ kind: "counter" }, denyStatement("reject")], comment }],
+      rules: [{ statements: [{ kind: "counter" }, { kind: "reject", saying: "port-unreachable" }], comment }],
     };
   }
   const backends = mapping.backends.map(({ address, port }) => ({ address: formatIp(address), port }));

@@ -137,8 +137,11 @@ export type NftStatement =
   | { readonly kind: "counter" }
   /** To the kernel log, at most `perSecond` times a second. */
   | { readonly kind: "log"; readonly prefix: string; readonly perSecond: number }
-  /** Answered with "administratively prohibited", which no closed port says. */
-  | { readonly kind: "reject" }
+  /**
+   * Answered with ICMP: "administratively prohibited", which no closed port says, or "port unreachable", which is what a
+   * closed port of UDP says and TCP clients take for a refusal.
+   */
+  | { readonly kind: "reject"; readonly saying: "admin-prohibited" | "port-unreachable" }
   | { readonly kind: "notrack" }
   /**
    * Translates the destination to one of the backends, chosen at random with equal weight (`numgen random mod N`), or

@@ -113,6 +113,17 @@ describe.runIf(clustersRun())("a cluster on this machine", { timeout: 60_000 }, 
       for (const node of NODES) expect(names).toContain(await get(client, `http://${node}:30080/hostname`));
   });
 
+  test("a Service without pods refuses at once, in words that tell it from a policy", async () => {
+    await cluster.ask("create", "service", "clusterip", "nobody", "--tcp=80:80");
+    const refused = "Connection refused";
+    await until("it refuses", async () => {
+      const { stderr } = await cluster.shell("client1", "nc -zv -w 3 nobody 80");
+      return stderr.includes(refused) || undefined;
+    });
+    const { stderr } = await cluster.shell("client2", "wget -qO- -T 3 http://nobody");
+    expect(stderr).toContain(refused);
+  });
+
   test("the name of a headless Service is its pods' addresses", async () => {
     const { stdout } = await cluster.shell("client1", "nslookup headless.default.svc.cluster.local");
     const found = [...stdout.matchAll(/Address: (192\.168\.[\d.]+)/g)].map(([, address]) => address).sort();

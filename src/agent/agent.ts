@@ -26,7 +26,7 @@ import type { NftChange } from "../nft/table.ts";
 import { decodeValue } from "../resources/load.ts";
 import { NO_SOURCE } from "../resources/source.ts";
 import { Report } from "./report.ts";
-import { serviceMappings } from "./service-mappings.ts";
+import { hasHostPorts, serviceMappings } from "./service-mappings.ts";
 
 export interface AgentOptions {
   readonly node: string;
@@ -149,11 +149,18 @@ export class Agent {
     this.#tellIssues(type, object, issues);
     const { namespace = "", name, uid = "" } = object.metadata;
     if (type === PODS) this.#uids.set(`${namespace}/${name}`, uid);
+    if (type === PODS) this.#notePod(`${namespace}/${name}`);
     for (const decoded of objects) {
       this.#cluster.set(decoded);
       if (isPolicy(type)) this.#report.policy(type, object);
     }
+    if (type === PODS) this.#notePod(`${namespace}/${name}`);
     this.#changed(type);
+  }
+
+  /** Called before and after it changes. */
+  #notePod(id: string): void {
+    if (hasHostPorts(this.#cluster.pods.get(id))) this.#servicesChanged = true;
   }
 
   /** What cannot be read fails closed where its subject can be read; either way it is told. */
@@ -168,6 +175,7 @@ export class Agent {
     const { namespace = "", name } = object.metadata;
     const kind =
       type.group === "projectcalico.org" && type.kind === "NetworkPolicy" ? "CalicoNetworkPolicy" : type.kind;
+    if (type === PODS) this.#notePod(`${namespace}/${name}`);
     this.#cluster.remove({ kind, namespace, name });
     if (type === PODS) this.#uids.delete(`${namespace}/${name}`);
     if (isPolicy(type)) this.#report.policyGone(type, object);
@@ -202,6 +210,7 @@ export class Agent {
       this.#former.delete(formatIp(ip));
     }
     this.#cluster.setAddresses(pod, addresses);
+    this.#notePod(pod);
     return this.#inForce();
   }
 
@@ -209,6 +218,7 @@ export class Agent {
   removePod({ pod, uid }: PodIdentity): void {
     if (this.#uids.has(pod) && this.#uids.get(pod) !== uid) return;
     this.#cluster.dropAddresses(pod);
+    this.#notePod(pod);
     this.#schedule();
   }
 

@@ -1,10 +1,15 @@
-/** @module Services as this node is to translate them: what their EndpointSlices say, and where each may be reached. */
+/**
+ * @module Services as this node is to translate them: what their EndpointSlices say, and where each may be reached; and
+ * the host ports of its pods.
+ */
 import type { LiveCluster } from "../analysis/live-cluster.ts";
 import { formatIp, type Ip, parseIp } from "../base/ip.ts";
+import { podId } from "../policy/from-pod.ts";
+import { PROTOCOL } from "../policy/model.ts";
 import type { Backend, ServiceMapping } from "../policy/services.ts";
-import type { Service } from "../resources/core/types.ts";
+import type { Pod, Service } from "../resources/core/types.ts";
 
-/** Cost: the endpoints, slices and Services of the cluster. */
+/** Cost: the endpoints, slices, pods and Services of the cluster. */
 export function serviceMappings(cluster: LiveCluster, node: string): ServiceMapping[] {
   const index = cluster.serviceIndex();
   const local = localAddresses(cluster, node);
@@ -15,7 +20,39 @@ export function serviceMappings(cluster: LiveCluster, node: string): ServiceMapp
     for (const mapping of index.mappings(object))
       mappings.push(...doorsOf(object, mapping, { local, nodeAddresses }));
   }
+  for (const pod of cluster.pods.values()) mappings.push(...hostPorts(pod, cluster, node));
   return mappings;
+}
+
+/** Whether ports of its node lead to a pod. */
+export function hasHostPorts(pod: Pod | undefined): boolean {
+  return pod?.spec.hostNetwork === false && pod.spec.ports.some(({ hostPort }) => hostPort !== undefined);
+}
+
+/** What CNI's portmap plugin does: a Service of one pod, at its own node only. */
+function hostPorts(pod: Pod, cluster: LiveCluster, node: string): ServiceMapping[] {
+  if (pod.spec.nodeName !== node || !hasHostPorts(pod)) return [];
+  const addresses = cluster.graph.endpoints.get(podId(pod))?.endpoint.addresses ?? [];
+  return pod.spec.ports.flatMap(({ port, protocol, hostPort, hostIp = "" }) =>
+    hostPort === undefined
+      ? []
+      : addresses.map((address): ServiceMapping => {
+          const one = parseIp(hostIp);
+          const isAny = !one || formatIp(one) === "0.0.0.0" || formatIp(one) === "::";
+          const { family } = address;
+          const doors = isAny ? (cluster.graph.nodes.get(node) ?? []) : [one];
+          return {
+            service: podId(pod),
+            protocol: PROTOCOL[protocol],
+            addresses: doors.filter((door) => door.family === family),
+            port: hostPort,
+            portName: String(port),
+            family,
+            backends: [{ address, port }],
+            door: "host",
+          };
+        }),
+  );
 }
 
 interface Here {

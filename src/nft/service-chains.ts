@@ -136,7 +136,7 @@ export class ServiceChains {
 }
 
 function chainOf(name: string, mapping: ServiceMapping): NftChain {
-  const comment = `Service ${mapping.service}`;
+  const comment = `${mapping.door === "host" ? "host port of" : "Service"} ${mapping.service}`;
   if (mapping.backends.length === 0) {
     return {
       name,

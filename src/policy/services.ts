@@ -24,8 +24,8 @@ export interface ServiceMapping {
   readonly portName: string;
   readonly family: 4 | 6;
   readonly backends: readonly Backend[];
-  /** Another door to the same Service, with a chain of its own. */
-  readonly door?: "external";
+  /** Another door to the same Service, with a chain of its own; "host": a pod's own port of its node. */
+  readonly door?: "external" | "host";
   /** Connections of one client go to one backend. */
   readonly affinity?: true;
   /** The backend sees the node's address: its replies have to come back this way. */

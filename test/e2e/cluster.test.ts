@@ -113,6 +113,29 @@ describe.runIf(clustersRun())("a cluster on this machine", { timeout: 60_000 }, 
       for (const node of NODES) expect(names).toContain(await get(client, `http://${node}:30080/hostname`));
   });
 
+  test("a host port leads to its pod, at the pod's own node only, as long as the pod is there", async () => {
+    const port = "ports: [{containerPort: 8080, hostPort: 8088}]";
+    await cluster.apply(`---
+apiVersion: v1
+kind: Pod
+metadata: {name: atnode2}
+spec:
+  terminationGracePeriodSeconds: 0
+  nodeName: node2
+  containers: [${NETEXEC.replace(/}$/, `, ${port}}`)}]
+`);
+    await cluster.ask("wait", "--for=condition=Ready", "pod/atnode2", "--timeout=20s");
+    const [other, own] = NODES;
+    for (const client of ["client1", "client2"])
+      expect(await get(client, `http://${own}:8088/hostname`)).toBe("atnode2");
+    expect(await get("client2", `http://${other}:8088/hostname`)).toBe("exit 1");
+    await cluster.ask("delete", "pod", "atnode2");
+    await until(
+      "it is closed",
+      async () => (await get("client1", `http://${own}:8088/`)) === "exit 1" || undefined,
+    );
+  });
+
   test("a Service without pods refuses at once, in words that tell it from a policy", async () => {
     await cluster.ask("create", "service", "clusterip", "nobody", "--tcp=80:80");
     const refused = "Connection refused";

@@ -106,7 +106,15 @@ function decodeContainerPort(cursor: Cursor): ContainerPort | undefined {
   const nameProblems = name === undefined || name === "" ? [] : checkPortName(name);
   for (const problem of nameProblems) nameAt.invalid("invalid-port-name", problem);
   if (portProblems.length + nameProblems.length > 0) return undefined;
-  return { ...(name === undefined || name === "" ? {} : { name }), port, protocol };
+  const hostPort = fields.at("hostPort").integer();
+  const hostIp = fields.at("hostIP").string();
+  return {
+    ...(name === undefined || name === "" ? {} : { name }),
+    port,
+    protocol,
+    ...(typeof hostPort === "number" && hostPort > 0 && { hostPort }),
+    ...(typeof hostIp === "string" && hostIp !== "" && { hostIp }),
+  };
 }
 
 /** Absent is TCP. */

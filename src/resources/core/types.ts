@@ -19,6 +19,10 @@ export interface ContainerPort {
   readonly name?: string;
   readonly port: number;
   readonly protocol: Protocol;
+  /** The port of the pod's node that leads here; not for pods on the host's network. */
+  readonly hostPort?: number;
+  /** At this address of the node only. */
+  readonly hostIp?: string;
 }
 
 /** What a pod and a pod template share. */

@@ -31,7 +31,10 @@ export async function runControlPlane(name: string): Promise<void> {
     process.stdout.write(`${new Date().toISOString()} ${line}\n`);
   };
   rmSync(layout.apiSocket, { force: true });
-  const store = await openStore(settings, layout);
+  const store = await openStore(settings, layout, ({ message }) => {
+    log(message);
+    process.exit(1);
+  });
   const plane = await ControlPlane.start({
     store,
     serviceNetworks: cidrsOf(settings.serviceNetworks),

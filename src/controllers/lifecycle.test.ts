@@ -180,7 +180,7 @@ describe("a node that is not heard of", () => {
   }
 
   test("is unknown, loses its pods in time, and is as before when it is back", async () => {
-    const nodes = { graceMs: 300, defaultTolerationSeconds: 1 };
+    const nodes = { graceMs: 300 };
     cluster = await MemoryCluster.start({ machines: ["node1"], nodes });
     const lease: Lease = { apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata: place, spec: {} };
     await cluster.client.create(LEASES, lease);
@@ -190,7 +190,13 @@ describe("a node that is not heard of", () => {
       metadata: { name, namespace: "default" },
       spec: { ...template("x").spec, tolerations: tolerations as never },
     });
-    await cluster.client.create(PODS, pod("leaves", []));
+    const aWhile = {
+      key: "node.kubernetes.io/unreachable",
+      operator: "Exists",
+      effect: "NoExecute",
+      tolerationSeconds: 1,
+    };
+    await cluster.client.create(PODS, pod("leaves", [aWhile]));
     await cluster.client.create(PODS, pod("stays", [{ operator: "Exists" }]));
     await until(async () => (await cluster.pods()).every(({ status }) => status?.phase === "Running"));
     await until(async () => (await readiness()) === "Unknown");
@@ -326,6 +332,48 @@ describe("the scheduler", () => {
     );
     const spread = (await cluster.pods("app=even")).map(({ spec }) => spec.nodeName).sort();
     expect(spread).toEqual(["node1", "node1", "node2", "node2", "node3", "node3"]);
+  });
+
+  test("follows wishes where they can be had: near whom a pod likes, far from its like", async () => {
+    cluster = await MemoryCluster.start({ machines: ["node1", "node2", "node3"] });
+    const put = (name: string, labels: Record<string, string>, spec: object): Promise<unknown> =>
+      cluster.client.create(PODS, {
+        apiVersion: "v1",
+        kind: "Pod",
+        metadata: { name, namespace: "default", labels },
+        spec: { ...template("any").spec, ...spec },
+      } as Pod);
+    const nodeOf = async (name: string): Promise<string> => {
+      let node: string | undefined;
+      await until(async () => {
+        node = (await cluster.client.get(PODS, { name, namespace: "default" })).spec.nodeName;
+        return node !== undefined;
+      });
+      return node ?? "";
+    };
+    for (const [place, node] of ["node1", "node2", "node3", "node3", "node3"].entries())
+      await put(`there-${place}`, { app: place < 2 ? "even" : "other" }, { nodeName: node });
+    const topologyKey = "kubernetes.io/hostname";
+    const other = { labelSelector: { matchLabels: { app: "other" } }, topologyKey };
+    const preferredDuringSchedulingIgnoredDuringExecution = [{ weight: 1, podAffinityTerm: other }];
+    await put("near", {}, { affinity: { podAffinity: { preferredDuringSchedulingIgnoredDuringExecution } } });
+    expect(await nodeOf("near")).toBe("node3");
+    const topologySpreadConstraints = [
+      {
+        maxSkew: 1,
+        topologyKey,
+        whenUnsatisfiable: "ScheduleAnyway",
+        labelSelector: { matchLabels: { app: "even" } },
+      },
+    ];
+    await put("far", { app: "even" }, { topologySpreadConstraints });
+    expect(await nodeOf("far")).toBe("node3");
+    await put(
+      "away",
+      {},
+      { affinity: { podAntiAffinity: { preferredDuringSchedulingIgnoredDuringExecution } } },
+    );
+    expect(await nodeOf("away")).not.toBe("node3");
   });
 
   test("says so when there are no nodes at all", () => {

@@ -47,8 +47,10 @@ function tolerationFault(pod: Pod, node: Node): string | undefined {
   if (node.spec?.unschedulable === true && !(tolerations ?? []).some((one) => tolerates(one, UNSCHEDULABLE)))
     return "node(s) were unschedulable";
   if (taint) return `node(s) had untolerated taint {${taint.key}: ${taint.value ?? ""}}`;
-  // The taint of a node that is not ready comes a moment later than the news.
-  if (!isNodeReady(node) && !(tolerations ?? []).some((one) => tolerates(one, NOT_READY)))
+  // The taint of a node that is not ready comes a moment later than the news. Whoever would only stay there for a while,
+  // as every pod does by default, does not begin there.
+  const lasting = (tolerations ?? []).filter(({ tolerationSeconds }) => tolerationSeconds === undefined);
+  if (!isNodeReady(node) && !lasting.some((one) => tolerates(one, NOT_READY)))
     return `node(s) had untolerated taint {${NOT_READY.key}: }`;
   return undefined;
 }
@@ -187,8 +189,51 @@ function spreadTests(pod: Pod, surroundings: Surroundings): NodeTest[] {
   });
 }
 
+type NodeCost = (node: Node) => number;
+
+/** Pods that this one would rather be near, or away from: the weights of those that are there. */
+function affinityCosts(pod: Pod, surroundings: Surroundings): NodeCost[] {
+  const { podAffinity, podAntiAffinity } = pod.spec.affinity ?? {};
+  const preferred = [
+    ...(podAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).map((one) => [one, -1] as const),
+    ...(podAntiAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).map(
+      (one) => [one, 1] as const,
+    ),
+  ];
+  return preferred.map(([{ podAffinityTerm, weight }, sign]): NodeCost => {
+    const { domains } = termCounts(surroundings, podAffinityTerm, pod);
+    return (node) => {
+      const domain = domainOf(node, podAffinityTerm.topologyKey);
+      return domain === undefined ? 0 : sign * weight * (domains.get(domain) ?? 0);
+    };
+  });
+}
+
+/** Constraints that are wishes: the emptier the domain, the better; nodes outside of all domains come last. */
+function spreadCosts(pod: Pod, surroundings: Surroundings): NodeCost[] {
+  const soft = (pod.spec.topologySpreadConstraints ?? []).filter(
+    ({ whenUnsatisfiable }) => whenUnsatisfiable === "ScheduleAnyway",
+  );
+  return soft.map(({ topologyKey, labelSelector }): NodeCost => {
+    const counts = countsOf(surroundings, pod.metadata.namespace ?? "", labelSelector);
+    const domains = domainCounts(surroundings, counts, topologyKey, (node) => suitsNode(pod, node));
+    return (node) => {
+      const domain = domainOf(node, topologyKey);
+      return domain === undefined ? Number.MAX_SAFE_INTEGER : (domains.get(domain) ?? 0);
+    };
+  });
+}
+
+interface Wishes {
+  readonly affinity: readonly NodeCost[];
+  readonly spread: readonly NodeCost[];
+}
+
+const sumOf = (costs: readonly NodeCost[], node: Node): number =>
+  costs.reduce((sum, cost) => sum + cost(node), 0);
+
 /** @returns compared number by number; the lowest is the best */
-function costOf(pod: Pod, node: Node, { loads }: Surroundings): number[] {
+function costOf(pod: Pod, node: Node, { loads }: Surroundings, wishes: Wishes): number[] {
   const load = loads.get(node.metadata.name);
   const preferred = pod.spec.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
   const weight = preferred.reduce(
@@ -197,7 +242,14 @@ function costOf(pod: Pod, node: Node, { loads }: Surroundings): number[] {
   );
   const avoided = untolerated(node.spec?.taints, pod.spec.tolerations, ["PreferNoSchedule"]) ? 1 : 0;
   const owner = controllerOf(pod)?.uid;
-  return [avoided, -weight, owner === undefined ? 0 : (load.byOwner.get(owner) ?? 0), load.pods.size];
+  const liking = sumOf(wishes.affinity, node) - weight;
+  return [
+    avoided,
+    liking,
+    sumOf(wishes.spread, node),
+    owner === undefined ? 0 : (load.byOwner.get(owner) ?? 0),
+    load.pods.size,
+  ];
 }
 
 function isLess(a: readonly number[], b: readonly number[]): boolean {
@@ -216,6 +268,7 @@ export function decide(pod: Pod, surroundings: Surroundings): Decision {
     exclusionTest(pod, surroundings),
     ...spreadTests(pod, surroundings),
   ];
+  const wishes = { affinity: affinityCosts(pod, surroundings), spread: spreadCosts(pod, surroundings) };
   const refusals = new Map<string, number>();
   let best: { readonly name: string; readonly cost: readonly number[] } | undefined;
   for (const node of nodes) {
@@ -228,7 +281,7 @@ export function decide(pod: Pod, surroundings: Surroundings): Decision {
       refusals.set(fault, (refusals.get(fault) ?? 0) + 1);
       continue;
     }
-    const cost = costOf(pod, node, surroundings);
+    const cost = costOf(pod, node, surroundings, wishes);
     if (!best || isLess(cost, best.cost)) best = { name: node.metadata.name, cost };
   }
   return best ? { node: best.name } : { refusals, total: nodes.length };

@@ -199,7 +199,7 @@ export class MemoryStore implements Store {
     this.#log.push(event);
     const one = [event];
     for (const [prefix, watchers] of this.#watchers) {
-      if (key.startsWith(prefix)) for (const { sink } of watchers) sink.events(one);
+      if (key.startsWith(prefix)) for (const watcher of watchers) tell(watchers, watcher, one);
     }
   }
 
@@ -241,5 +241,15 @@ export class MemoryStore implements Store {
   close(): Promise<void> {
     this.#watchers.clear();
     return Promise.resolve();
+  }
+}
+
+/** A watcher that fails to listen is let go; the write stands, and the others hear all the same. */
+function tell(watchers: Set<Watcher>, watcher: Watcher, events: readonly StoreEvent[]): void {
+  try {
+    watcher.sink.events(events);
+  } catch (error) {
+    watchers.delete(watcher);
+    watcher.sink.failed(error instanceof Error ? error : new Error(String(error)));
   }
 }

@@ -175,6 +175,24 @@ export function storeConformance({ name, open }: StoreUnderTest): void {
       later.close();
     });
 
+    it("a watcher that throws is let go, and the others hear everything", async () => {
+      const store = await fresh();
+      const failures: string[] = [];
+      store.watch("/p/", undefined, {
+        events: () => {
+          throw new Error("cannot read this");
+        },
+        failed: ({ message }) => failures.push(message),
+      });
+      const other = record(store, "/p/");
+      await must(store.put("/p/a", "1", { absent: true }));
+      await must(store.put("/p/b", "1", { absent: true }));
+      await until(() => other.events.length >= 2);
+      expect(told(other.events)).toEqual(["put /p/a=1", "put /p/b=1"]);
+      expect(failures).toEqual(["cannot read this"]);
+      other.close();
+    });
+
     it("many writers at once lose nothing, and watchers see all in the order of their revisions", async () => {
       const store = await fresh();
       const watch = record(store, "/p/", await store.revision());

@@ -1,8 +1,9 @@
 /** @module The process of the machine: `tortie machine --name N`, executed in namespaces of its own. */
-import { existsSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, existsSync, readdirSync, readFileSync, writeSync } from "node:fs";
 import { OpError } from "../base/errors.ts";
 import { formatIssue } from "../base/issue.ts";
 import { ImageCatalogue } from "../kubelet/images/catalogue.ts";
+import { O_CLOEXEC } from "../linux/constants.ts";
 import { assetPath } from "./assets.ts";
 import { serveMachine } from "./control-socket.ts";
 import { readCredentials } from "./credentials.ts";
@@ -16,7 +17,23 @@ const NEWS_DESCRIPTOR = 4;
 
 export type MachineNews = { readonly ready: true } | { readonly failed: string };
 
+/** Containers would inherit what our caller had open: a shell's files, say, which are none of theirs. */
+function closeInherited(): void {
+  for (const text of readdirSync("/proc/self/fdinfo")) {
+    const fd = Number(text);
+    if (fd <= NEWS_DESCRIPTOR) continue;
+    try {
+      const flags = /^flags:\s+([0-7]+)/m.exec(readFileSync(`/proc/self/fdinfo/${text}`, "utf8"))?.[1];
+      // What Node itself has opened is closed on exec.
+      if (flags !== undefined && (Number.parseInt(flags, 8) & O_CLOEXEC) === 0) closeSync(fd);
+    } catch {
+      // The one that the folder was read with.
+    }
+  }
+}
+
 export async function runMachine(name: string, version: string): Promise<void> {
+  closeInherited();
   const layout = layoutOf(name);
   const settings = readSettings(layout);
   const credentials = readCredentials(layout);

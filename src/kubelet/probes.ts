@@ -1,9 +1,9 @@
 /** @module Startup, liveness and readiness probes of one running container. */
-import { request } from "node:http";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { connect as secureConnect } from "node:tls";
 import type { Container, Probe } from "kubernetes-types/core/v1.js";
+import { httpGet, within } from "./http-get.ts";
+import { portOf } from "./pod-spec.ts";
 
 export type ProbeKind = "startup" | "liveness" | "readiness";
 
@@ -94,13 +94,16 @@ export class Probes {
         return { healthy: code === 0, message: code === 0 ? "" : `command exited with ${code}` };
       }
       const connect = isFirst ? this.#patiently(timeoutMs) : this.#hands.connect;
-      if (probe.httpGet) return await this.#http(probe.httpGet, timeoutMs, connect);
-      const port = this.#port((probe.tcpSocket ?? probe.grpc)?.port);
-      const connection = await within(
-        connect(port),
-        timeoutMs,
-        `dial tcp ${this.#hands.address}:${port}: i/o timeout`,
-      );
+      const { address } = this.#hands;
+      if (probe.httpGet) {
+        const port = portOf(this.#container, probe.httpGet.port);
+        const target = { address, port, connect, userAgent: "kube-probe/1.34", timeoutMs };
+        const code = await httpGet(probe.httpGet, target);
+        const healthy = code >= 200 && code < 400;
+        return { healthy, message: healthy ? "" : `HTTP probe failed with statuscode: ${code}` };
+      }
+      const port = portOf(this.#container, (probe.tcpSocket ?? probe.grpc)?.port);
+      const connection = await within(connect(port), timeoutMs, `dial tcp ${address}:${port}: i/o timeout`);
       connection.destroy();
       return { healthy: true, message: "" };
     } catch (error) {
@@ -126,72 +129,9 @@ export class Probes {
     };
   }
 
-  async #http(
-    get: NonNullable<Probe["httpGet"]>,
-    timeoutMs: number,
-    connect: ProbeHands["connect"],
-  ): Promise<{ healthy: boolean; message: string }> {
-    const port = this.#port(get.port);
-    const path = get.path?.startsWith("/") ? get.path : `/${get.path ?? ""}`;
-    const isTls = get.scheme === "HTTPS";
-    const url = `${isTls ? "https" : "http"}://${this.#hands.address}:${port}${path}`;
-    const words = `Get ${JSON.stringify(url)}: context deadline exceeded (Client.Timeout exceeded while awaiting headers)`;
-    const plain = await within(connect(port), timeoutMs, words);
-    // As the kubelet: whoever signed the certificate, and whatever name it has.
-    const connection = isTls ? secureConnect({ socket: plain, rejectUnauthorized: false }) : plain;
-    const answer = new Promise<number>((resolve, reject) => {
-      const asked = request(
-        {
-          createConnection: () => connection as never,
-          path,
-          headers: {
-            host: `${this.#hands.address}:${port}`,
-            "user-agent": "kube-probe/1.34",
-            connection: "close",
-            ...Object.fromEntries((get.httpHeaders ?? []).map(({ name, value }) => [name, value])),
-          },
-        },
-        (response) => {
-          response.resume();
-          resolve(response.statusCode ?? 0);
-        },
-      );
-      asked.on("error", reject);
-      asked.end();
-    });
-    try {
-      const code = await within(answer, timeoutMs, words);
-      const healthy = code >= 200 && code < 400;
-      return { healthy, message: healthy ? "" : `HTTP probe failed with statuscode: ${code}` };
-    } finally {
-      connection.destroy();
-      plain.destroy();
-    }
-  }
-
-  /** A number, or the name of one of the container's ports. */
-  #port(port: number | string | undefined): number {
-    if (typeof port === "number") return port;
-    const named = this.#container.ports?.find(({ name }) => name === port);
-    if (!named) throw new Error(`couldn't find port: ${port}`);
-    return named.containerPort;
-  }
-
   stop(): void {
     this.#stopped = true;
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
-  }
-}
-
-async function within<T>(work: Promise<T>, milliseconds: number, message: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(message)), milliseconds);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

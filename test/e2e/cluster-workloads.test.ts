@@ -156,6 +156,34 @@ spec:
   - {name: c, image: busybox, command: [nc, -lk, -s, 127.0.0.1, -p, "8080"], readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}}
 `;
 
+const HOOKED = `
+apiVersion: v1
+kind: Pod
+metadata: {name: hooked}
+spec:
+  terminationGracePeriodSeconds: 5
+  containers:
+  - name: c
+    image: busybox
+    command: [sh, -c, "trap 'echo ended; exit 0' TERM; while :; do sleep 0.1; done"]
+    lifecycle:
+      postStart: {exec: {command: [sh, -c, "echo after start > /proc/1/fd/1"]}}
+      preStop: {exec: {command: [sh, -c, "echo before stop > /proc/1/fd/1; sleep 0.3"]}}
+    livenessProbe: {exec: {command: [sh, -c, "! test -f /tmp/sick"]}, periodSeconds: 1, failureThreshold: 1}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: unhooked}
+spec:
+  terminationGracePeriodSeconds: 1
+  restartPolicy: Never
+  containers:
+  - name: c
+    image: busybox
+    command: [sleep, "1000"]
+    lifecycle: {postStart: {exec: {command: ["false"]}}}
+`;
+
 describe.runIf(clustersRun())("workloads", { timeout: 60_000 }, () => {
   const cluster = new TestCluster();
   beforeAll(async () => {
@@ -224,6 +252,25 @@ describe.runIf(clustersRun())("workloads", { timeout: 60_000 }, () => {
           "Failed DeadlineExceeded" || undefined,
     );
     expect(await cluster.ask("get", "pod", "deaf")).toMatch(/0\/1\s+Running/);
+  });
+
+  test("hooks run after the start and before the end; one that fails after the start ends its container", async () => {
+    await cluster.apply(HOOKED);
+    await cluster.ask("wait", "--for=condition=Ready", "pod/hooked", "--timeout=20s");
+    await cluster.shell("hooked", "touch /tmp/sick");
+    const restarts = "jsonpath={.status.containerStatuses[0].restartCount}";
+    await until(
+      "it is begun anew",
+      async () => (await cluster.ask("get", "pod", "hooked", "-o", restarts)) === "1" || undefined,
+    );
+    expect(await cluster.ask("logs", "hooked", "--previous")).toBe("after start\nbefore stop\nended\n");
+    await until(
+      "it has failed",
+      async () =>
+        (await cluster.ask("get", "pod", "unhooked", "-o", "jsonpath={.status.phase}")) === "Failed" ||
+        undefined,
+    );
+    expect(await cluster.ask("describe", "pod", "unhooked")).toContain("PostStartHook failed");
   });
 
   test("what is said of a pod in its kubelet's stead is put right", async () => {

@@ -1,5 +1,6 @@
 /** @module Processes of containers: their namespaces are made, entered and closed here. */
 import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { BaseDirectory } from "./base-directory.ts";
 import { prepareBase, TOOLS_DIRECTORY } from "./base-directory.ts";
 import { checkProgram, environment, prepareDirectory } from "./command.ts";
@@ -101,6 +102,23 @@ function limited(container: Container, argv: readonly string[]): readonly string
     "CreateContainerError",
     `${SETPRIV} is needed; install it with: apt-get install util-linux`,
   );
+}
+
+const SET_UP_MS = 2000;
+const SET_UP_LOOK_MS = 2;
+
+/** Resolves when process 1 has mounted what it has to: whoever came before would see another /proc, and an open one. */
+async function isSetUp({ pid }: Launched): Promise<void> {
+  const deadline = Date.now() + SET_UP_MS;
+  const isMounting = (): boolean => {
+    try {
+      const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+      return words[2] === INIT || words[2] === CONFINED_INIT;
+    } catch {
+      return false;
+    }
+  };
+  while (isMounting() && Date.now() < deadline) await sleep(SET_UP_LOOK_MS);
 }
 
 export class Processes {
@@ -220,6 +238,7 @@ export class Processes {
       container.preparing ??= this.#pause(container);
       await container.preparing;
     }
+    if (container.process) await isSetUp(container.process);
     const { spaces } = container;
     if (!spaces) throw new ContainerError("RunContainerError", `container ${container.id} has ended`);
     const { uts, ipc } = this.#share(container);

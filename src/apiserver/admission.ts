@@ -1,13 +1,22 @@
-/** @module What is seen to on every write beyond the object's own kind: its namespace, its service account, its addresses. */
+/** @module What is seen to on every write beyond the object's own kind: its namespace, what it is given, its addresses. */
 import type { Store } from "../store/store.ts";
-import { isObject, stringAt } from "./json.ts";
+import { stringAt } from "./json.ts";
 import { invalid } from "./metadata.ts";
+import { PodAdmission } from "./pod-admission.ts";
 import type { Draft, ServedResource } from "./served.ts";
 import { ServiceAdmission, type ServiceNetworks } from "./service-admission.ts";
 import { errors } from "./status-error.ts";
 import type { Admission, Admitted, Caller } from "./storage.ts";
 
 const NOTHING_TAKEN: Admitted = { written: () => Promise.resolve(), undone: () => Promise.resolve() };
+
+function isPod({ group, kind }: ServedResource): boolean {
+  return group === "" && kind === "Pod";
+}
+
+function isPriorityClass({ group, kind }: ServedResource): boolean {
+  return group === "scheduling.k8s.io" && kind === "PriorityClass";
+}
 
 function isService({ group, kind }: ServedResource): boolean {
   return group === "" && kind === "Service";
@@ -20,18 +29,21 @@ export interface AdmissionOptions extends ServiceNetworks {
 
 export class ClusterAdmission implements Admission {
   readonly #store: Store;
+  readonly #pods: PodAdmission;
   readonly #services: ServiceAdmission;
   readonly #isBuiltIn: AdmissionOptions["isBuiltIn"];
 
   constructor(options: AdmissionOptions) {
     this.#store = options.store;
     this.#isBuiltIn = options.isBuiltIn;
+    this.#pods = new PodAdmission(options.store);
     this.#services = new ServiceAdmission(options);
   }
 
   async create(resource: ServedResource, object: Draft, caller: Caller): Promise<Admitted> {
     if (resource.namespaced) await this.#checkNamespace(resource, object);
-    if (resource.group === "" && resource.kind === "Pod") await this.#admitPod(resource, object);
+    if (isPod(resource)) await this.#pods.create(resource, object);
+    if (isPriorityClass(resource)) await this.#pods.checkPriorityClass(resource, object);
     if (resource.kind === "CustomResourceDefinition") this.#checkDefinition(resource, object);
     return isService(resource) ? this.#services.admit(resource, object, undefined, caller) : NOTHING_TAKEN;
   }
@@ -42,6 +54,8 @@ export class ClusterAdmission implements Admission {
     before: Readonly<Draft>,
     caller: Caller,
   ): Promise<Admitted> {
+    if (isPod(resource)) this.#pods.update(object, before);
+    if (isPriorityClass(resource)) await this.#pods.checkPriorityClass(resource, object);
     return isService(resource) ? this.#services.admit(resource, object, before, caller) : NOTHING_TAKEN;
   }
 
@@ -68,24 +82,6 @@ export class ClusterAdmission implements Admission {
       resource,
       object.metadata.name,
       `unable to create new content in namespace ${namespace} because it is being terminated`,
-    );
-  }
-
-  /** As the ServiceAccount admission plugin, but for the token: the kubelet sees to that. */
-  async #admitPod(resource: ServedResource, object: Draft): Promise<void> {
-    const spec = object["spec"];
-    if (!isObject(spec)) return;
-    const name = stringAt(spec, "serviceAccountName") || stringAt(spec, "serviceAccount") || "default";
-    spec["serviceAccountName"] = name;
-    spec["serviceAccount"] = name;
-    const { namespace = "" } = object.metadata;
-    // The controller makes the default account a moment after its namespace; nobody is to wait for it.
-    if (name === "default") return;
-    if (await this.#store.get(`/registry/core/serviceaccounts/${namespace}/${name}`)) return;
-    throw errors.forbidden(
-      resource,
-      object.metadata.name,
-      `error looking up service account ${namespace}/${name}: serviceaccount ${JSON.stringify(name)} not found`,
     );
   }
 }

@@ -10,11 +10,13 @@ import { resourcesOf, storedResourceOf } from "./custom-resources.ts";
 import { objectOf } from "./objects.ts";
 import { CLUSTER, REVIEWS } from "./resources/cluster.ts";
 import { CORE } from "./resources/core.ts";
+import { EVENTS_V1 } from "./resources/events.ts";
 import { CALICO, NETWORKING } from "./resources/networking.ts";
 import { WORKLOADS } from "./resources/workloads.ts";
 import type { ServedResource } from "./served.ts";
 import type { StorageContext, TrackFields } from "./storage.ts";
 import { Storage } from "./storage.ts";
+import { ensurePriorityClasses } from "./system-objects.ts";
 
 export const BUILT_IN: readonly ServedResource[] = [
   ...CORE,
@@ -23,6 +25,7 @@ export const BUILT_IN: readonly ServedResource[] = [
   ...CALICO,
   ...CLUSTER,
   ...REVIEWS,
+  EVENTS_V1,
 ];
 
 export interface ApiOptions {
@@ -71,8 +74,10 @@ export class Api {
     });
   }
 
-  /** Reads the custom resources that there are, and follows them. */
+  /** Reads the custom resources that there are, and follows them; makes what is always there. */
   async start(): Promise<void> {
+    const classes = this.storage("scheduling.k8s.io", "v1", "priorityclasses");
+    if (classes) await ensurePriorityClasses(classes);
     const { entries, revision } = await this.store.list(CRD_PREFIX);
     for (const entry of entries) this.#setCustom(entry);
     this.#watch = this.store.watch(CRD_PREFIX, revision, {

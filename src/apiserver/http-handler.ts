@@ -5,6 +5,7 @@ import { Exchange, type HandlerOptions } from "./exchange.ts";
 import { actingUser } from "./impersonate.ts";
 import type { NodeStreams } from "./node-streams.ts";
 import { serveDiscovery } from "./paths.ts";
+import { upgradeProxy } from "./proxy.ts";
 import { parseRequest, type ResourceRequest } from "./request-info.ts";
 import { serveResource } from "./resource-requests.ts";
 import { sendStatus } from "./respond.ts";
@@ -46,8 +47,9 @@ export class HttpHandler {
       return;
     }
     const storage = this.#storageOf(info);
-    if (!(await this.#options.authorizer.allows(user, info)))
-      throw errors.forbidden(storage.resource, info.name ?? "", refusal(user, info));
+    const wanted = { ...info, name: info.name ?? info.selectedName };
+    if (!(await this.#options.authorizer.allows(user, wanted)))
+      throw errors.forbidden(storage.resource, wanted.name ?? "", refusal(user, wanted));
     await (info.subresource === undefined ? serveResource : serveSubresource)(info, storage, exchange);
   }
 
@@ -58,7 +60,7 @@ export class HttpHandler {
     return actingUser(user, request.headersDistinct, this.#options.authorizer);
   }
 
-  /** The upgrade of a connection: exec, attach, port-forward. */
+  /** The upgrade of a connection: exec, attach, port-forward, and what a pod makes of it. */
   async upgrade(
     request: IncomingMessage,
     connection: Parameters<NodeStreams["upgrade"]>[1],
@@ -70,11 +72,16 @@ export class HttpHandler {
       const info = parseRequest(request.method ?? "GET", url);
       if (!info.isResource || info.subresource === undefined || info.name === undefined)
         throw errors.noSuchPath();
+      const isProxy = info.subresource === "proxy";
       // As kube-apiserver: to open a stream is to create it, whatever the method.
-      const wanted = { ...info, verb: "create" };
+      const wanted = isProxy ? info : { ...info, verb: "create" };
       const storage = this.#storageOf(info);
       if (!(await this.#options.authorizer.allows(user, wanted)))
         throw errors.forbidden(storage.resource, info.name, refusal(user, wanted));
+      if (isProxy) {
+        await upgradeProxy(info, { request, url, options: this.#options }, connection, head);
+        return;
+      }
       const pod = await storage.get(info.namespace, info.name);
       await this.#options.streams.upgrade(request, connection, head, {
         pod,
@@ -84,6 +91,8 @@ export class HttpHandler {
     } catch (error) {
       const status = asStatus(error);
       const body = JSON.stringify(status.toStatus());
+      // Nobody reads it any more: that its client has gone would not be noticed.
+      connection.resume();
       connection.end(
         `HTTP/1.1 ${status.code} ${status.reason}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
       );

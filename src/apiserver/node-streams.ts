@@ -7,6 +7,7 @@ import { request as send } from "node:http";
 import { connect } from "node:net";
 import type { Duplex } from "node:stream";
 import { arrayAt, at, stringAt } from "./json.ts";
+import { connectToPod, type PodPort } from "./pod-connection.ts";
 import type { Draft } from "./served.ts";
 import { errors } from "./status-error.ts";
 
@@ -79,12 +80,23 @@ export class NodeStreams {
     });
   }
 
-  #place({ pod, subresource, url }: StreamTarget): { readonly socketPath: string; readonly path: string } {
+  /** A connection to a port of the pod. @throws StatusError, OpError `api-unreachable` */
+  connect(pod: Readonly<Draft>, to: Pick<PodPort, "address" | "port">): Promise<Duplex> {
     const { namespace = "", name } = pod.metadata;
+    return connectToPod(this.#socketOf(pod), { namespace, name, ...to });
+  }
+
+  #socketOf(pod: Readonly<Draft>): string {
     const node = stringAt(pod, "spec", "nodeName");
-    if (!node) throw errors.badRequest(`pod ${name} does not have a host assigned`);
+    if (!node) throw errors.badRequest(`pod ${pod.metadata.name} does not have a host assigned`);
     const socketPath = this.#kubeletOf(node);
     if (socketPath === undefined) throw errors.unavailable(`the kubelet of node ${node} cannot be reached`);
+    return socketPath;
+  }
+
+  #place({ pod, subresource, url }: StreamTarget): { readonly socketPath: string; readonly path: string } {
+    const { namespace = "", name } = pod.metadata;
+    const socketPath = this.#socketOf(pod);
     const query = new URLSearchParams(url.search);
     if (subresource !== "portforward") query.set("container", containerOf(pod, query.get("container")));
     const words = [subresource, namespace, name].map(encodeURIComponent).join("/");

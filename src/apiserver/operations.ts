@@ -126,20 +126,16 @@ export async function patch(
   const entry = await storage.change(
     place,
     (before) => {
-      const after = patchFault(
-        () => {
-          switch (request.kind) {
-            case "json":
-              return applyJsonPatch(before, request.body);
-            case "strategic":
-              return applyStrategicMergePatch(before, request.body, schema);
-            default:
-              return applyMergePatch(before, request.body);
-          }
-        },
-        resource,
-        place.name,
-      );
+      const after = patchFault(() => {
+        switch (request.kind) {
+          case "json":
+            return applyJsonPatch(before, request.body);
+          case "strategic":
+            return applyStrategicMergePatch(before, request.body, schema);
+          default:
+            return applyMergePatch(before, request.body);
+        }
+      });
       if (!isObject(after)) throw errors.badRequest("the patch leaves no object");
       request.check(resource, after);
       return draftOf(resource, place, after);
@@ -151,24 +147,20 @@ export async function patch(
 }
 
 /** A refused patch as a refused request, which is all that its sender sees. */
-export function patchFault<T>(
-  work: () => T,
-  resource: { readonly group: string; readonly kind: string },
-  name: string,
-): T {
+export function patchFault<T>(work: () => T): T {
   try {
     return work();
   } catch (error) {
     if (!(error instanceof PatchError)) throw error;
-    throw refusedPatch(error, resource.kind, name);
+    throw refusedPatch(error);
   }
 }
 
-function refusedPatch({ fault, message }: PatchError, kind: string, name: string): StatusError {
+function refusedPatch({ fault, message }: PatchError): StatusError {
   if (fault === "too-large") return new StatusError(413, "RequestEntityTooLarge", message);
-  return fault === "malformed"
-    ? errors.badRequest(message)
-    : new StatusError(422, "Invalid", message, { name, kind });
+  // Kubernetes keeps the reason to itself; its user is told it here.
+  const words = `the server rejected our request due to an error in our request: ${message}`;
+  return fault === "malformed" ? errors.badRequest(message) : new StatusError(422, "Invalid", words, {});
 }
 
 async function apply(
@@ -187,20 +179,17 @@ async function apply(
   request.check(resource, request.body);
   const applied = draftOf(resource, place, request.body);
   const make = (live: Draft | undefined): Draft => {
-    const result = patchFault(
-      () =>
-        applyServerSide({
-          live,
-          applied,
-          manager: caller.manager,
-          force: request.force,
-          now: timeText(new Date()),
-          apiVersion: apiVersionOf(resource),
-          schema: mergeSchema(resource),
-          subresource,
-        }),
-      resource,
-      place.name,
+    const result = patchFault(() =>
+      applyServerSide({
+        live,
+        applied,
+        manager: caller.manager,
+        force: request.force,
+        now: timeText(new Date()),
+        apiVersion: apiVersionOf(resource),
+        schema: mergeSchema(resource),
+        subresource,
+      }),
     );
     if (result.conflicts)
       throw errors.applyConflict(conflictMessage(result.conflicts), conflictCauses(result.conflicts));

@@ -9,7 +9,9 @@ export interface ResourceRequest {
   readonly namespace: string | undefined;
   readonly name: string | undefined;
   readonly subresource: string | undefined;
-  /** Behind `…/proxy/`. */
+  /** The one name that a list or a watch selects: roles for that name allow it. */
+  readonly selectedName: string | undefined;
+  /** What the path has behind the subresource, as it was sent: "", or from its slash on. */
   readonly rest: string;
 }
 
@@ -34,10 +36,8 @@ export function parseRequest(method: string, url: URL): ResourceRequest | PathRe
   const path = url.pathname;
   const verb = VERBS[method] ?? method.toLowerCase();
   const notResource: PathRequest = { isResource: false, verb, path };
-  const [root, ...parts] = path
-    .split("/")
-    .filter((part) => part !== "")
-    .map(decode);
+  const sent = path.split("/").filter((part) => part !== "");
+  const [root, ...parts] = sent.map(decode);
   if (root !== "api" && root !== "apis") return notResource;
   const group = root === "api" ? "" : (parts.shift() ?? "");
   const version = parts.shift();
@@ -52,16 +52,20 @@ export function parseRequest(method: string, url: URL): ResourceRequest | PathRe
     }
   }
   const [plural = "", name, subresource, ...rest] = parts;
+  // What a query says to a pod, it does not say to the API.
+  const asked = subresource === undefined ? verbOf(verb, name, url.searchParams) : verb;
+  const isList = name === undefined && (asked === "list" || asked === "watch");
   return {
     isResource: true,
-    verb: verbOf(verb, name, url.searchParams),
+    verb: asked,
     group,
     version,
     plural,
     namespace,
     name,
     subresource,
-    rest: rest.join("/"),
+    selectedName: isList ? selectedName(url.searchParams.get("fieldSelector") ?? "") : undefined,
+    rest: subresource === undefined ? "" : behind(path, sent.length - rest.length),
   };
 }
 
@@ -70,6 +74,20 @@ function verbOf(verb: string, name: string | undefined, query: URLSearchParams):
   if (name !== undefined) return verb;
   if (verb === "get") return "list";
   return verb === "delete" ? "deletecollection" : verb;
+}
+
+function selectedName(selector: string): string | undefined {
+  for (const part of selector.split(",")) {
+    const [, name] = /^\s*metadata\.name\s*={1,2}\s*([^=!\s/%]+)\s*$/.exec(part) ?? [];
+    if (name !== undefined && name !== "." && name !== "..") return name;
+  }
+  return undefined;
+}
+
+/** The path without its first parts. */
+function behind(path: string, parts: number): string {
+  const [first = ""] = new RegExp(`^(?:/+[^/]+){${parts}}`).exec(path) ?? [];
+  return path.slice(first.length);
 }
 
 export function isTrue(value: string | null): boolean {

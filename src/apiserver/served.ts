@@ -91,6 +91,14 @@ export interface Strategy {
   readonly hasGeneration?: boolean;
 }
 
+/** Another resource's objects in other words: what is written to one is read from both. */
+export interface Conversion {
+  /** The resource whose objects they are. */
+  readonly group: string;
+  readonly told: (stored: Draft) => Draft;
+  readonly stored: (told: Draft) => Draft;
+}
+
 export interface ServedResource extends ResourceDefinition {
   readonly columns: readonly Column[];
   readonly strategy: Strategy;
@@ -98,10 +106,11 @@ export interface ServedResource extends ResourceDefinition {
   readonly nameless?: boolean;
   /** Fields are not checked against a schema: the schema is not known, or open. */
   readonly schemaless?: boolean;
-  /** Of a custom resource: its own schema. */
+  /** Its own schema: of custom resources, and of kinds that Kubernetes has as such. */
   readonly openApiSchema?: object;
   /** Of a custom resource: the version that is stored. */
   readonly storedVersion?: string;
+  readonly conversion?: Conversion;
   /** Fills in the schema's defaults in what was stored before they were there. */
   readonly complete?: (object: Draft) => void;
   /** Its definition is being deleted: no more of it are made. */

@@ -113,7 +113,6 @@ const LIST_PAGE = 500;
 export class Storage {
   readonly resource: ServedResource;
   readonly #context: StorageContext;
-  readonly #prefix: string;
   /** Entries as this version of the resource tells them. */
   readonly view: VersionView;
 
@@ -121,16 +120,16 @@ export class Storage {
     this.resource = resource;
     this.#context = context;
     this.view = new VersionView(resource);
-    this.#prefix = `/registry/${resource.group === "" ? "core" : resource.group}/${resource.plural}/`;
   }
 
   /** Of all objects, or of those in a namespace. */
   prefix(namespace?: string): string {
-    return namespace === undefined || namespace === "" ? this.#prefix : `${this.#prefix}${namespace}/`;
+    const { prefix } = this.view;
+    return namespace === undefined || namespace === "" ? prefix : `${prefix}${namespace}/`;
   }
 
   #key(namespace: string | undefined, name: string): string {
-    return this.resource.namespaced ? `${this.#prefix}${namespace ?? ""}/${name}` : `${this.#prefix}${name}`;
+    return `${this.view.prefix}${this.resource.namespaced ? `${namespace ?? ""}/` : ""}${name}`;
   }
 
   /** @throws StatusError 404 */

@@ -5,6 +5,7 @@ import { CUSTOM_RESOURCE_DEFINITION } from "./kinds/custom-resource-definition.t
 import { BINDING, CONFIG_MAP, NAMESPACE, NODE, SECRET } from "./kinds/plain.ts";
 import { POD } from "./kinds/pod.ts";
 import { NETWORK_POLICY, POLICY } from "./kinds/policy.ts";
+import { PRIORITY_CLASS } from "./kinds/priority-class.ts";
 import { SERVICE } from "./kinds/service.ts";
 import { DAEMON_SET, DEPLOYMENT, JOB, REPLICA_SET, STATEFUL_SET } from "./kinds/workload.ts";
 import type { Strategy } from "./served.ts";
@@ -20,6 +21,7 @@ const STRATEGIES: Readonly<Record<string, Strategy>> = {
   NetworkPolicy: NETWORK_POLICY,
   Node: NODE,
   Pod: POD,
+  PriorityClass: PRIORITY_CLASS,
   ReplicaSet: REPLICA_SET,
   Secret: SECRET,
   Service: SERVICE,

@@ -1,10 +1,11 @@
-/** @module Parts of a resource with a path of their own: status, ephemeral containers, scale, binding, eviction, finalize, token, streams. */
+/** @module Parts of a resource with a path of their own: status, ephemeral containers, scale, binding, eviction, finalize, token, streams, proxy. */
 import { objectBody } from "./body.ts";
 import { evict } from "./eviction.ts";
 import { type Exchange, PATCH_KINDS, placeOf } from "./exchange.ts";
 import { bind, changeScale, draftOf, finalize, getScale, patchFault, update } from "./operations.ts";
 import { applyJsonPatch } from "./patch/json-patch.ts";
 import { applyMergePatch } from "./patch/merge-patch.ts";
+import { serveProxy } from "./proxy.ts";
 import type { ResourceRequest } from "./request-info.ts";
 import { servePatch } from "./resource-requests.ts";
 import { errors } from "./status-error.ts";
@@ -50,6 +51,9 @@ export async function serveSubresource(
       exchange.send(await reviews.issueToken(account, await exchange.anyBody()), 201);
       return;
     }
+    case "proxy":
+      await serveProxy(info, exchange);
+      return;
     default:
       await streams.forward(exchange.request, exchange.response, {
         pod: await storage.get(place.namespace, place.name),
@@ -90,11 +94,7 @@ async function serveScale(info: ResourceRequest, storage: Storage, exchange: Exc
       objectBody(
         info.verb === "update"
           ? body
-          : patchFault(
-              () => (isJsonPatch ? applyJsonPatch(before, body) : applyMergePatch(before, body)),
-              { group: "autoscaling", kind: "Scale" },
-              place.name,
-            ),
+          : patchFault(() => (isJsonPatch ? applyJsonPatch(before, body) : applyMergePatch(before, body))),
       ),
     exchange.caller(),
   );

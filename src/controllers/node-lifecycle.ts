@@ -18,7 +18,7 @@ import { ControllerQueue } from "./queue.ts";
 const NAME = "node-controller";
 const LEASE_NAMESPACE = "kube-node-lease";
 const GRACE_MS = 40_000;
-/** What DefaultTolerationSeconds gives pods that say nothing. */
+/** What DefaultTolerationSeconds gives pods that say nothing: those that some other API server let in have none. */
 const DEFAULT_TOLERATION_SECONDS = 300;
 const UNREACHABLE = "node.kubernetes.io/unreachable";
 const NOT_READY = "node.kubernetes.io/not-ready";
@@ -33,7 +33,6 @@ type Taint = NonNullable<NonNullable<Node["spec"]>["taints"]>[number];
 export interface NodeLifecycleOptions {
   /** Without a word for so long, a node is taken for lost; as long after a node is gone, its pods are. */
   readonly graceMs?: number;
-  readonly defaultTolerationSeconds?: number;
 }
 
 export class NodeLifecycleController implements Controller {
@@ -46,7 +45,6 @@ export class NodeLifecycleController implements Controller {
   readonly #nodeQueue: ControllerQueue;
   readonly #podQueue: ControllerQueue;
   readonly #graceMs: number;
-  readonly #defaultSeconds: number;
   /** When each node was last heard of, by our own clock: the node's may be wrong. */
   readonly #heard = new Map<string, number>();
   /** Since when pods are on a node that is not there, by the node's name. */
@@ -57,7 +55,6 @@ export class NodeLifecycleController implements Controller {
     this.#events = new EventRecorder(this.#client, { component: NAME });
     this.#now = now;
     this.#graceMs = options.graceMs ?? GRACE_MS;
-    this.#defaultSeconds = options.defaultTolerationSeconds ?? DEFAULT_TOLERATION_SECONDS;
     this.#byNode = podsByNode(informers);
     const ready = informers.ready(NODES, PODS, LEASES);
     this.#nodeQueue = new ControllerQueue((name) => this.#lookAtNode(name), { name: NAME, log, ready });
@@ -251,7 +248,7 @@ export class NodeLifecycleController implements Controller {
     if (fitting.length === 0 && !isNodes) return 0;
     const limits =
       fitting.length === 0
-        ? [this.#defaultSeconds]
+        ? [DEFAULT_TOLERATION_SECONDS]
         : fitting.flatMap(({ tolerationSeconds }) => tolerationSeconds ?? []);
     if (limits.length === 0) return Number.POSITIVE_INFINITY;
     const since = Date.parse(String(taint.timeAdded ?? "")) || this.#now();

@@ -167,3 +167,46 @@ describe("owners", () => {
     expect(details.causes[0]?.message).toBe('Invalid value: "": uid must not be empty');
   });
 });
+
+/** What `kubectl apply --prune` looks through when it is not told what: one that is not known ends it. */
+describe("kinds that kubectl prunes", () => {
+  const namespaced = "/api/v1/namespaces/default";
+  it.each([
+    ["ConfigMap", `${namespaced}/configmaps`],
+    ["Endpoints", `${namespaced}/endpoints`],
+    ["PersistentVolumeClaim", `${namespaced}/persistentvolumeclaims`],
+    ["Pod", `${namespaced}/pods`],
+    ["ReplicationController", `${namespaced}/replicationcontrollers`],
+    ["Secret", `${namespaced}/secrets`],
+    ["Service", `${namespaced}/services`],
+    ["Namespace", "/api/v1/namespaces"],
+    ["PersistentVolume", "/api/v1/persistentvolumes"],
+    ["Job", "/apis/batch/v1/namespaces/default/jobs"],
+    ["CronJob", "/apis/batch/v1/namespaces/default/cronjobs"],
+    ["Ingress", "/apis/networking.k8s.io/v1/namespaces/default/ingresses"],
+    ["DaemonSet", "/apis/apps/v1/namespaces/default/daemonsets"],
+    ["Deployment", "/apis/apps/v1/namespaces/default/deployments"],
+    ["ReplicaSet", "/apis/apps/v1/namespaces/default/replicasets"],
+    ["StatefulSet", "/apis/apps/v1/namespaces/default/statefulsets"],
+  ])("%s is known, and can be looked through", async (kind, path) => {
+    const root = path.split("/namespaces/default")[0]?.replace(/\/(namespaces|persistentvolumes)$/, "") ?? "";
+    const { resources } = (await admin.raw("GET", root)) as { resources: { kind: string; name: string }[] };
+    expect(resources.map((one) => `${one.kind} ${one.name}`)).toContain(`${kind} ${path.split("/").at(-1)}`);
+    const list = (await admin.raw("GET", `${path}?labelSelector=app%3Dnone`)) as {
+      kind: string;
+      items: unknown[];
+    };
+    expect([list.kind, list.items]).toEqual([`${kind}List`, []]);
+  });
+
+  it("what nobody here would act upon is not made", async () => {
+    const body = { apiVersion: "networking.k8s.io/v1", kind: "Ingress", metadata: { name: "a" }, spec: {} };
+    const error = await refusalOf(
+      admin.raw("POST", "/apis/networking.k8s.io/v1/namespaces/default/ingresses", body),
+    );
+    expect([error.code, error.message]).toEqual([
+      405,
+      "the server does not allow this method on the requested resource",
+    ]);
+  });
+});

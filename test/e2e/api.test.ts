@@ -104,6 +104,38 @@ describe("objects", () => {
     expect(JSON.parse(warned.text)).not.toHaveProperty("dta");
   });
 
+  it("a JSON patch that does not apply is refused in Kubernetes' words, and with the operation that failed", async () => {
+    await admin.create(CONFIG_MAPS, configMap("patched", { a: "1" }));
+    const patch = async (operations: unknown) => {
+      const answer = await api.raw({
+        method: "PATCH",
+        path: "/api/v1/namespaces/default/configmaps/patched",
+        headers: { ...AS_ADMIN, "content-type": "application/json-patch+json" },
+        body: JSON.stringify(operations),
+      });
+      const { reason, message, details } = JSON.parse(answer.text) as Record<string, unknown>;
+      return { code: answer.code, reason, message, details };
+    };
+    expect(await patch([{ op: "test", path: "/data/x", value: "y" }])).toEqual({
+      code: 422,
+      reason: "Invalid",
+      message:
+        "the server rejected our request due to an error in our request: testing value /data/x failed: test failed",
+      details: {},
+    });
+    expect(await patch([{ op: "remove", path: "/data/b" }])).toMatchObject({
+      code: 422,
+      message: expect.stringContaining(
+        "error in remove for path: '/data/b': Unable to remove nonexistent key: b: missing value",
+      ),
+    });
+    expect(await patch({ op: "remove" })).toMatchObject({
+      code: 400,
+      reason: "BadRequest",
+      message: expect.stringContaining("cannot unmarshal object into Go value of type jsonpatch.Patch"),
+    });
+  });
+
   it("a dry run answers as if, and writes nothing", async () => {
     const headers = { ...AS_ADMIN, "content-type": "application/json" };
     const answer = await api.raw({

@@ -180,7 +180,10 @@ describe.skipIf(!available)("a lab of two nodes", () => {
       nft.apply(
         policy(
           ESTABLISHED,
-          rule({ kind: "compare", field, equal: true, value: to("d/far", family) }, { kind: "reject", saying: "admin-prohibited" }),
+          rule(
+            { kind: "compare", field, equal: true, value: to("d/far", family) },
+            { kind: "reject", saying: "admin-prohibited" },
+          ),
         ),
       );
       const rejected = await lab.probe(probes(client, to("d/far", family)));

@@ -39,7 +39,10 @@ export interface TestControlPlane {
 }
 
 /** Tokens: `admin` may do everything, `nobody` is known and may do nothing, `agent` is a node's agent. */
-export async function startTestControlPlane(store: Store = new MemoryStore()): Promise<TestControlPlane> {
+export async function startTestControlPlane(
+  store: Store = new MemoryStore(),
+  kubeletOf: (node: string) => string | undefined = () => undefined,
+): Promise<TestControlPlane> {
   const folder = mkdtempSync(path.join(tmpdir(), "tortie-api."));
   const socketPath = path.join(folder, "api.sock");
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
@@ -53,7 +56,7 @@ export async function startTestControlPlane(store: Store = new MemoryStore()): P
       [tokenHash("agent"), { name: "tortie:agent:node1", groups: ["tortie:agents", "system:authenticated"] }],
     ]),
     signingKey: privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
-    kubeletOf: () => undefined,
+    kubeletOf,
   });
   await bootstrap(plane.client("tortie"), {
     apiAddress: "10.96.0.1",
@@ -90,6 +93,7 @@ function raw(
       response.on("data", (chunk: Buffer) => {
         text += chunk.toString();
       });
+      response.on("error", reject);
       response.on("end", () => resolve({ code: response.statusCode ?? 0, text, headers: response.headers }));
     });
     sent.on("error", reject);

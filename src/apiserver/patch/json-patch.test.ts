@@ -49,13 +49,26 @@ test.each<[string, unknown, unknown, PatchFault, RegExp]>([
     "inapplicable",
     /testing value \/a failed: test failed/,
   ],
-  ["test finds nothing", {}, [{ op: "test", path: "/a", value: 2 }], "inapplicable", /missing path: \/a/],
+  [
+    "test finds nothing",
+    {},
+    [{ op: "test", path: "/a", value: 2 }],
+    "inapplicable",
+    /testing value \/a failed: test failed/,
+  ],
+  [
+    "test finds no way there",
+    {},
+    [{ op: "test", path: "/a/b", value: 2 }],
+    "inapplicable",
+    /test operation does not apply: doc is missing path: \/a: missing value/,
+  ],
   [
     "what is missing cannot go",
     {},
     [{ op: "remove", path: "/a" }],
     "inapplicable",
-    /remove operation does not apply: doc is missing path: \/a: missing value/,
+    /error in remove for path: '\/a': Unable to remove nonexistent key: a: missing value/,
   ],
   [
     "what is missing cannot be replaced",

@@ -86,7 +86,12 @@ function count(value: unknown, copied: Copied): void {
 function test(document: unknown, path: Pointer, expected: unknown): unknown {
   let found: unknown;
   try {
-    found = read(document, path, "test");
+    const last = path.at(-1);
+    const container = last === undefined ? undefined : read(document, path.slice(0, -1), "test");
+    // A key that is not there is null; a way to it that is not there is a fault.
+    if (last !== undefined && isJsonObject(container))
+      found = Object.hasOwn(container, last) ? container[last] : null;
+    else found = read(document, path, "test");
   } catch (error) {
     // Testing for null is how a patch asserts that a key is not there.
     if (!(error instanceof PatchError) || expected !== null) throw error;
@@ -182,7 +187,11 @@ function write(
   if (path.length === 0) return value;
   return changeAt(document, path, operation.name, (container, part) => {
     if (!Array.isArray(container)) {
-      if (operation.replaces && !Object.hasOwn(container, part)) throw missing(operation.name, path);
+      if (operation.replaces && !Object.hasOwn(container, part))
+        throw new PatchError(
+          "inapplicable",
+          `replace operation does not apply: doc is missing key: ${textOf(path)}: missing value`,
+        );
       setKey(container, part, value);
     } else if (operation.replaces) {
       container[indexOf(part, container.length - 1, { operation: operation.name, path })] = value;
@@ -202,6 +211,10 @@ function remove(document: unknown, path: Pointer, operation: string): unknown {
     if (Array.isArray(container)) {
       container.splice(indexOf(part, container.length - 1, { operation, path }), 1);
     } else if (Object.hasOwn(container, part)) delete container[part];
-    else throw missing(operation, path);
+    else
+      throw new PatchError(
+        "inapplicable",
+        `error in ${operation} for path: '${textOf(path)}': Unable to remove nonexistent key: ${part}: missing value`,
+      );
   });
 }

@@ -125,6 +125,8 @@ export const CLUSTER: readonly ServedResource[] = [
       column("Value", (object) => numberAt(object, "value"), { type: "integer" }),
       column("Global-Default", (object) => String(at(object, "globalDefault") === true)),
     ],
+    wide: [column("PreemptionPolicy", text("preemptionPolicy"), { wide: true })],
+    strategy: strategyOf("PriorityClass"),
   }),
   define({
     group: "apiextensions.k8s.io",

@@ -3,8 +3,11 @@ import { arrayAt, at, stringAt } from "../json.ts";
 import { field } from "../selectors.ts";
 import { type Draft, READ_VERBS, type ServedResource } from "../served.ts";
 import { strategyOf } from "../strategies.ts";
-import { age, humanDuration } from "../tables.ts";
-import { column, count, define, labelsText, noneIfEmpty, numberAt, statusOf, text } from "./define.ts";
+import { humanDuration } from "../tables.ts";
+import { column, define, labelsText, noneIfEmpty, numberAt, statusOf, text } from "./define.ts";
+import { EVENTS } from "./events.ts";
+
+const PROXY_VERBS: readonly string[] = ["create", "delete", "get", "patch", "update"];
 
 const POD_FIELDS = {
   "spec.nodeName": field("spec.nodeName"),
@@ -119,6 +122,7 @@ const pods = define({
     { name: "exec", kind: "PodExecOptions", verbs: ["create", "get"] },
     { name: "log", kind: "Pod", verbs: ["get"] },
     { name: "portforward", kind: "PodPortForwardOptions", verbs: ["create", "get"] },
+    { name: "proxy", kind: "PodProxyOptions", verbs: PROXY_VERBS },
     statusOf("Pod"),
   ],
   columns: [
@@ -252,7 +256,7 @@ const services = define({
   plural: "services",
   short: ["svc"],
   categories: ["all"],
-  subresources: [statusOf("Service")],
+  subresources: [{ name: "proxy", kind: "ServiceProxyOptions", verbs: PROXY_VERBS }, statusOf("Service")],
   columns: [
     column("Type", text("spec", "type")),
     column("Cluster-IP", (object) => noneIfEmpty(stringAt(object, "spec", "clusterIP") ?? "")),
@@ -286,62 +290,6 @@ function dataCount(object: Draft): number {
     Object.keys((object["binaryData"] ?? {}) as object).length
   );
 }
-
-const EVENT_FIELDS = Object.fromEntries(
-  [
-    "involvedObject.kind",
-    "involvedObject.namespace",
-    "involvedObject.name",
-    "involvedObject.uid",
-    "involvedObject.apiVersion",
-    "involvedObject.resourceVersion",
-    "involvedObject.fieldPath",
-    "reason",
-    "reportingComponent",
-    "type",
-  ].map((path) => [path, field(path)]),
-);
-
-function lastSeen(object: Draft, now: number): string {
-  const first = object["firstTimestamp"] ?? object["eventTime"] ?? object.metadata.creationTimestamp;
-  const last = object["lastTimestamp"] ?? first;
-  const times = numberAt(object, "count");
-  return times > 1 ? `${age(last, now)} (x${times} over ${age(first, now)})` : age(last, now);
-}
-
-const events: ServedResource = {
-  nameless: true,
-  ...define({
-    group: "",
-    kind: "Event",
-    plural: "events",
-    short: ["ev"],
-    ageless: true,
-    columns: [
-      column("Last Seen", (object, { now }) => lastSeen(object, now)),
-      column("Type", text("type")),
-      column("Reason", text("reason")),
-      column(
-        "Object",
-        (object) =>
-          `${(stringAt(object, "involvedObject", "kind") ?? "").toLowerCase()}/${stringAt(object, "involvedObject", "name") ?? ""}`,
-      ),
-      column("Message", (object) => (stringAt(object, "message") ?? "").trim()),
-    ],
-    wide: [
-      column(
-        "Source",
-        (object) =>
-          [stringAt(object, "source", "component"), stringAt(object, "source", "host")]
-            .filter(Boolean)
-            .join(", "),
-        { wide: true },
-      ),
-      column("Count", count("count"), { type: "integer", wide: true }),
-    ],
-    strategy: { fields: { ...EVENT_FIELDS, source: field("source.component") }, validName: "subdomain" },
-  }),
-};
 
 export const CORE: readonly ServedResource[] = [
   pods,
@@ -386,8 +334,31 @@ export const CORE: readonly ServedResource[] = [
     ],
     columns: [column("Secrets", (object) => arrayAt(object, "secrets").length, { type: "integer" })],
   }),
-  events,
+  EVENTS,
   // Quotas and ranges are not enforced, so none can be made: that would be a promise nobody keeps.
   define({ group: "", kind: "ResourceQuota", plural: "resourcequotas", short: ["quota"], verbs: READ_VERBS }),
   define({ group: "", kind: "LimitRange", plural: "limitranges", short: ["limits"], verbs: READ_VERBS }),
+  // The same holds for what no controller here acts upon; kubectl prunes nothing where it does not know these kinds.
+  define({
+    group: "",
+    kind: "PersistentVolumeClaim",
+    plural: "persistentvolumeclaims",
+    short: ["pvc"],
+    verbs: READ_VERBS,
+  }),
+  define({
+    group: "",
+    kind: "PersistentVolume",
+    plural: "persistentvolumes",
+    short: ["pv"],
+    cluster: true,
+    verbs: READ_VERBS,
+  }),
+  define({
+    group: "",
+    kind: "ReplicationController",
+    plural: "replicationcontrollers",
+    short: ["rc"],
+    verbs: READ_VERBS,
+  }),
 ];

@@ -22,6 +22,8 @@ export interface Definition {
   readonly ageless?: true;
   readonly strategy?: Strategy;
   readonly schemaless?: true;
+  /** Where none is published for the kind. */
+  readonly openApiSchema?: object;
 }
 
 export function define(definition: Definition): ServedResource {
@@ -40,6 +42,7 @@ export function define(definition: Definition): ServedResource {
     columns: columns || wide ? [...(columns ?? []), ...(ageless ? [] : [AGE_COLUMN]), ...(wide ?? [])] : [],
     strategy: definition.strategy ?? {},
     ...(definition.schemaless && { schemaless: true }),
+    ...(definition.openApiSchema && { openApiSchema: definition.openApiSchema }),
   };
 }
 

@@ -1,6 +1,8 @@
 /** @module Network policy of every API, Ingress, EndpointSlices. */
 import { arrayAt, at, stringAt } from "../json.ts";
-import type { Column, Draft, ServedResource } from "../served.ts";
+import { CALICO_SCHEMAS, type CalicoKind } from "../schema/policies/calico.ts";
+import { CLUSTER_POLICY_SCHEMAS } from "../schema/policies/cluster-policy.ts";
+import { type Column, type Draft, READ_VERBS, type ServedResource } from "../served.ts";
 import { strategyOf } from "../strategies.ts";
 import { column, define, noneIfEmpty, numberAt, selectorText, statusOf } from "./define.ts";
 
@@ -30,6 +32,14 @@ export const NETWORKING: readonly ServedResource[] = [
     columns: [column("Pod-Selector", (object) => selectorText(at(object, "spec", "podSelector")))],
     wide: [ENFORCED],
     strategy: { ...strategyOf("NetworkPolicy"), hasGeneration: true },
+  }),
+  // No controller here serves one, so none can be made.
+  define({
+    group: "networking.k8s.io",
+    kind: "Ingress",
+    plural: "ingresses",
+    short: ["ing"],
+    verbs: READ_VERBS,
   }),
   define({
     group: "discovery.k8s.io",
@@ -64,7 +74,7 @@ export const NETWORKING: readonly ServedResource[] = [
     plural: "clusternetworkpolicies",
     cluster: true,
     short: ["cnp"],
-    schemaless: true,
+    openApiSchema: CLUSTER_POLICY_SCHEMAS.ClusterNetworkPolicy,
     columns: [
       column("Tier", (object) => stringAt(object, "spec", "tier") ?? ""),
       column("Priority", (object) => numberAt(object, "spec", "priority"), { type: "integer" }),
@@ -79,7 +89,7 @@ export const NETWORKING: readonly ServedResource[] = [
     plural: "adminnetworkpolicies",
     cluster: true,
     short: ["anp"],
-    schemaless: true,
+    openApiSchema: CLUSTER_POLICY_SCHEMAS.AdminNetworkPolicy,
     columns: [column("Priority", (object) => numberAt(object, "spec", "priority"), { type: "integer" })],
     wide: [ENFORCED],
     strategy: { ...strategyOf("policy"), hasGeneration: true },
@@ -91,15 +101,16 @@ export const NETWORKING: readonly ServedResource[] = [
     plural: "baselineadminnetworkpolicies",
     cluster: true,
     short: ["banp"],
-    schemaless: true,
+    openApiSchema: CLUSTER_POLICY_SCHEMAS.BaselineAdminNetworkPolicy,
     wide: [ENFORCED],
     strategy: { ...strategyOf("policy"), hasGeneration: true },
   }),
 ];
 
-interface CalicoKind {
-  readonly kind: string;
+interface CalicoResource {
+  readonly kind: CalicoKind;
   readonly plural: string;
+  readonly short?: readonly string[];
   readonly cluster?: true;
   readonly columns?: readonly Column[];
   readonly policy?: true;
@@ -114,11 +125,19 @@ const SELECTOR: Column = column("Selector", (object) =>
   noneIfEmpty(stringAt(object, "spec", "selector") ?? ""),
 );
 
-const CALICO_KINDS: readonly CalicoKind[] = [
-  { kind: "NetworkPolicy", plural: "networkpolicies", policy: true, columns: [TIER, ORDER, SELECTOR] },
+/** With the short names of Calico's API server, but for `cnp`, which is that of ClusterNetworkPolicy. */
+const CALICO_KINDS: readonly CalicoResource[] = [
+  {
+    kind: "NetworkPolicy",
+    plural: "networkpolicies",
+    short: ["caliconetworkpolicy", "caliconetworkpolicies"],
+    policy: true,
+    columns: [TIER, ORDER, SELECTOR],
+  },
   {
     kind: "GlobalNetworkPolicy",
     plural: "globalnetworkpolicies",
+    short: ["gnp", "cgnp", "calicoglobalnetworkpolicies"],
     cluster: true,
     policy: true,
     columns: [TIER, ORDER, SELECTOR],
@@ -126,17 +145,24 @@ const CALICO_KINDS: readonly CalicoKind[] = [
   {
     kind: "StagedNetworkPolicy",
     plural: "stagednetworkpolicies",
+    short: ["snp"],
     policy: true,
     columns: [TIER, ORDER, SELECTOR],
   },
   {
     kind: "StagedGlobalNetworkPolicy",
     plural: "stagedglobalnetworkpolicies",
+    short: ["sgnp"],
     cluster: true,
     policy: true,
     columns: [TIER, ORDER, SELECTOR],
   },
-  { kind: "StagedKubernetesNetworkPolicy", plural: "stagedkubernetesnetworkpolicies", policy: true },
+  {
+    kind: "StagedKubernetesNetworkPolicy",
+    plural: "stagedkubernetesnetworkpolicies",
+    short: ["sknp"],
+    policy: true,
+  },
   {
     kind: "Tier",
     plural: "tiers",
@@ -149,17 +175,20 @@ const CALICO_KINDS: readonly CalicoKind[] = [
   {
     kind: "NetworkSet",
     plural: "networksets",
+    short: ["netset", "netsets"],
     columns: [column("Nets", (object) => arrayAt(object, "spec", "nets").length, { type: "integer" })],
   },
   {
     kind: "GlobalNetworkSet",
     plural: "globalnetworksets",
+    short: ["gns"],
     cluster: true,
     columns: [column("Nets", (object) => arrayAt(object, "spec", "nets").length, { type: "integer" })],
   },
   {
     kind: "HostEndpoint",
     plural: "hostendpoints",
+    short: ["hep", "heps"],
     cluster: true,
     columns: [
       column("Node", (object) => stringAt(object, "spec", "node") ?? ""),
@@ -176,16 +205,17 @@ const CALICO_KINDS: readonly CalicoKind[] = [
 ];
 
 export const CALICO: readonly ServedResource[] = CALICO_KINDS.map(
-  ({ kind, plural, cluster, columns, policy }) =>
+  ({ kind, plural, short, cluster, columns, policy }) =>
     define({
       group: "projectcalico.org",
       version: "v3",
       kind,
       plural,
+      ...(short && { short }),
       ...(cluster && { cluster }),
       ...(columns && { columns }),
       ...(policy && { wide: [ENFORCED] }),
-      schemaless: true,
+      openApiSchema: CALICO_SCHEMAS[kind],
       strategy: { ...strategyOf("policy"), hasGeneration: true },
     }),
 );

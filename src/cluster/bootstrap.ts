@@ -99,6 +99,7 @@ async function bootstrapDns(client: Client, addresses: readonly string[]): Promi
         spec: {
           serviceAccountName: "coredns",
           dnsPolicy: "Default",
+          priorityClassName: "system-cluster-critical",
           tolerations: [{ key: "CriticalAddonsOnly", operator: "Exists" }],
           // Whoever asks meanwhile waits for this one to come back, not for a long farewell.
           terminationGracePeriodSeconds: 1,

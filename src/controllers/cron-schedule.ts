@@ -1,83 +1,10 @@
-/** @module Schedules in the five fields of cron: which minutes they mean, in any time zone. Pure. */
+/** @module Which minutes a schedule of cron means, in any time zone. Pure. */
+import type { Schedule } from "../resources/cron.ts";
 
-interface Field {
-  readonly first: number;
-  readonly last: number;
-  readonly names: readonly string[];
-}
-
-const MONTHS: readonly string[] = "jan feb mar apr may jun jul aug sep oct nov dec".split(" ");
-const DAYS: readonly string[] = "sun mon tue wed thu fri sat".split(" ");
-const FIELDS: readonly Field[] = [
-  { first: 0, last: 59, names: [] },
-  { first: 0, last: 23, names: [] },
-  { first: 1, last: 31, names: [] },
-  { first: 1, last: 12, names: MONTHS },
-  { first: 0, last: 6, names: DAYS },
-];
-const SHORT: Readonly<Record<string, string>> = {
-  "@yearly": "0 0 1 1 *",
-  "@annually": "0 0 1 1 *",
-  "@monthly": "0 0 1 * *",
-  "@weekly": "0 0 * * 0",
-  "@daily": "0 0 * * *",
-  "@midnight": "0 0 * * *",
-  "@hourly": "0 * * * *",
-};
 const MINUTE = 60_000;
 const DAY = 86_400_000;
 /** What has no date in so many days has none: the 29th of February comes within eight years. */
 const HORIZON_DAYS = 366 * 9;
-
-export interface Schedule {
-  readonly minutes: ReadonlySet<number>;
-  readonly hours: ReadonlySet<number>;
-  readonly days: ReadonlySet<number>;
-  readonly months: ReadonlySet<number>;
-  readonly weekdays: ReadonlySet<number>;
-  /** Where both the day of the month and of the week are limited, either will do. */
-  readonly isEitherDay: boolean;
-}
-
-function numberOf(text: string, { first, names }: Field): number {
-  const named = names.indexOf(text.toLowerCase());
-  if (named >= 0) return named + first;
-  return /^[0-9]{1,2}$/.test(text) ? Number(text) : Number.NaN;
-}
-
-function parseField(text: string, field: Field): Set<number> | undefined {
-  const values = new Set<number>();
-  for (const part of text.split(",")) {
-    const [range = "", stepText, ...rest] = part.split("/");
-    const step = stepText === undefined ? 1 : Number(stepText);
-    if (rest.length > 0 || !Number.isInteger(step) || step < 1) return undefined;
-    let first: number;
-    let last: number;
-    if (range === "*" || range === "?") [first, last] = [field.first, field.last];
-    else {
-      const [from = "", to, ...more] = range.split("-");
-      first = numberOf(from, field);
-      // `5/15` goes on to the end of the field.
-      last = to === undefined ? (stepText === undefined ? first : field.last) : numberOf(to, field);
-      if (more.length > 0) return undefined;
-    }
-    if (!(first >= field.first && last <= field.last && first <= last)) return undefined;
-    for (let value = first; value <= last; value += step) values.add(value);
-  }
-  return values;
-}
-
-/** @returns undefined for what is no schedule */
-export function parseSchedule(text: string): Schedule | undefined {
-  const full = SHORT[text.trim()] ?? text.trim();
-  const parts = full.split(/\s+/);
-  if (parts.length !== FIELDS.length) return undefined;
-  const fields = parts.map((part, place) => parseField(part, FIELDS[place] as Field));
-  const [minutes, hours, days, months, weekdays] = fields;
-  if (!minutes || !hours || !days || !months || !weekdays) return undefined;
-  const isOpen = (part: string | undefined): boolean => part?.startsWith("*") === true || part === "?";
-  return { minutes, hours, days, months, weekdays, isEitherDay: !isOpen(parts[2]) && !isOpen(parts[4]) };
-}
 
 /** A wall clock's reading: what a schedule speaks of. */
 interface Reading {

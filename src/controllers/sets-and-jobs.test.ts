@@ -2,7 +2,8 @@ import { afterEach, describe, expect, test } from "vitest";
 import { MemoryCluster, template, until } from "../../test/support/memory-cluster.ts";
 import type { CronJob, DaemonSet, Job, StatefulSet } from "../client/kinds.ts";
 import { CRON_JOBS, DAEMON_SETS, EVENTS, JOBS, NODES, PODS, STATEFUL_SETS } from "../client/kinds.ts";
-import { lastTime, nextTime, parseSchedule } from "./cron-schedule.ts";
+import { parseSchedule } from "../resources/cron.ts";
+import { lastTime, nextTime } from "./cron-schedule.ts";
 import { formatIndexes, parseIndexes } from "./job-pods.ts";
 
 let cluster: MemoryCluster;

@@ -1,8 +1,9 @@
 /** @module Containers of a pod: validation (pkg/apis/core/validation). */
+
+import { quantityOf } from "../../resources/quantity.ts";
 import { arrayAt, at, isObject, stringAt } from "../json.ts";
 import { duplicate, forbidden, invalid, nameFault, notSupported, required } from "../metadata.ts";
 import type { StatusCause } from "../status-error.ts";
-import { quantityOf } from "./quantity.ts";
 
 const PROTOCOLS = ["SCTP", "TCP", "UDP"];
 const PULL_POLICIES = ["Always", "IfNotPresent", "Never"];

@@ -1,9 +1,10 @@
 /** @module CronJobs: defaults and validation (pkg/apis/batch/validation). */
+
+import { scheduleFault } from "../../resources/cron.ts";
 import { at, isObject, stringAt } from "../json.ts";
 import { invalid, notSupported, required } from "../metadata.ts";
 import type { Draft, Strategy } from "../served.ts";
 import type { StatusCause } from "../status-error.ts";
-import { scheduleFault } from "./schedule.ts";
 import { defaultTemplate, specOf, validateTemplate } from "./workload.ts";
 
 const CONCURRENCY = ["Allow", "Forbid", "Replace"];

@@ -1,11 +1,11 @@
 /** What is refused of objects, and in which words. Sources: pkg/apis/{core,batch}/validation, robfig/cron. */
 import { describe, expect, test } from "vitest";
+import { scheduleFault } from "../../resources/cron.ts";
+import { quantityOf } from "../../resources/quantity.ts";
 import type { Draft, Strategy } from "../served.ts";
 import { CRON_JOB } from "./cron-job.ts";
 import { SECRET } from "./plain.ts";
 import { POD } from "./pod.ts";
-import { quantityOf } from "./quantity.ts";
-import { scheduleFault } from "./schedule.ts";
 
 function faults(strategy: Strategy, object: object): string[] {
   const draft = { metadata: { name: "a" }, ...structuredClone(object) } as Draft;

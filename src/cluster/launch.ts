@@ -79,14 +79,18 @@ async function launchAlone({ layout, asked, kubeconfig, signal }: UpOptions): Pr
     const { server, port } = await openApi(wanted.port);
     try {
       const settings: Settings = { ...wanted, port };
+      writeSettings(layout, settings);
+      child = startMachine(layout, server);
+      const isReady = ready(child, layout, signal);
+      // Listened to in a moment: keys take as long to make as the machine does to begin.
+      isReady.catch(() => undefined);
       const credentials = await ensureCredentials(layout, {
         nodes: Array.from({ length: settings.nodes }, (_, index) => nodeName(index)),
         addresses: ["127.0.0.1", wellKnownAddresses(settings).api, "172.18.0.2"],
       });
-      writeSettings(layout, settings);
-      child = startMachine(layout, server);
+      child.stdin?.end("go\n");
       if (needsRelay(settings.store)) startRelay(layout, settings, child);
-      await ready(child, layout, signal);
+      await isReady;
       if (kubeconfig) addContext(userKubeconfigPath(), kubeconfigOf(layout.name, port, credentials));
       return { settings, credentials, child };
     } finally {
@@ -177,12 +181,14 @@ function startMachine(layout: Layout, server: Server): ChildProcess {
       ...["machine", "--name", layout.name],
     ],
     {
-      stdio: ["ignore", log, log, fd, "pipe"],
+      stdio: ["pipe", log, log, fd, "pipe"],
       detached: true,
       // Inside we are root; our folders are still our user's.
       env: { ...process.env, TORTIE_USER: String(process.getuid?.() ?? 0) },
     },
   );
+  // One that ends at once is told of where we wait for it.
+  child.stdin?.on("error", () => undefined);
   if (child.pid !== undefined) writeFileSync(layout.machinePid, String(child.pid), { mode: 0o600 });
   return child;
 }

@@ -1,5 +1,6 @@
 /** @module The process of the machine: `tortie machine --name N`, executed in namespaces of its own. */
-import { closeSync, existsSync, readdirSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, existsSync, read, readdirSync, readFileSync, writeSync } from "node:fs";
+import { promisify } from "node:util";
 import { OpError } from "../base/errors.ts";
 import { formatIssue } from "../base/issue.ts";
 import { ImageCatalogue } from "../kubelet/images/catalogue.ts";
@@ -14,6 +15,8 @@ import { readSettings, type Settings } from "./settings.ts";
 /** The API's socket, and where we tell how far we are. */
 const API_DESCRIPTOR = 3;
 const NEWS_DESCRIPTOR = 4;
+
+const readSome = promisify(read);
 
 export type MachineNews = { readonly ready: true } | { readonly failed: string };
 
@@ -32,8 +35,19 @@ function closeInherited(): void {
   }
 }
 
+/**
+ * Whoever started us writes a word to our input when our keys are there. The descriptor stays open, lest another file get
+ * its number.
+ * @returns false when they are gone without a word
+ */
+async function isToBegin(): Promise<boolean> {
+  const { bytesRead } = await readSome(0, Buffer.alloc(1), 0, 1, null);
+  return bytesRead > 0;
+}
+
 export async function runMachine(name: string, version: string): Promise<void> {
   closeInherited();
+  if (!(await isToBegin())) return;
   const layout = layoutOf(name);
   const settings = readSettings(layout);
   const credentials = readCredentials(layout);

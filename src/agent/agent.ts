@@ -149,18 +149,20 @@ export class Agent {
     this.#tellIssues(type, object, issues);
     const { namespace = "", name, uid = "" } = object.metadata;
     if (type === PODS) this.#uids.set(`${namespace}/${name}`, uid);
-    if (type === PODS) this.#notePod(`${namespace}/${name}`);
+    const before = type === PODS ? this.#hostPorts(`${namespace}/${name}`) : "";
     for (const decoded of objects) {
       this.#cluster.set(decoded);
       if (isPolicy(type)) this.#report.policy(type, object);
     }
-    if (type === PODS) this.#notePod(`${namespace}/${name}`);
+    if (type === PODS && before !== this.#hostPorts(`${namespace}/${name}`)) this.#servicesChanged = true;
     this.#changed(type);
   }
 
-  /** Called before and after it changes. */
-  #notePod(id: string): void {
-    if (hasHostPorts(this.#cluster.pods.get(id))) this.#servicesChanged = true;
+  /** What of a pod of this node decides where its host ports lead, as text; "" when it has none. */
+  #hostPorts(id: string): string {
+    const pod = this.#cluster.pods.get(id);
+    if (!pod || pod.spec.nodeName !== this.#options.node || !hasHostPorts(pod)) return "";
+    return JSON.stringify([pod.spec.ports, pod.podIPs, pod.phase]);
   }
 
   /** What cannot be read fails closed where its subject can be read; either way it is told. */
@@ -175,7 +177,7 @@ export class Agent {
     const { namespace = "", name } = object.metadata;
     const kind =
       type.group === "projectcalico.org" && type.kind === "NetworkPolicy" ? "CalicoNetworkPolicy" : type.kind;
-    if (type === PODS) this.#notePod(`${namespace}/${name}`);
+    if (type === PODS && this.#hostPorts(`${namespace}/${name}`) !== "") this.#servicesChanged = true;
     this.#cluster.remove({ kind, namespace, name });
     if (type === PODS) this.#uids.delete(`${namespace}/${name}`);
     if (isPolicy(type)) this.#report.policyGone(type, object);
@@ -210,7 +212,7 @@ export class Agent {
       this.#former.delete(formatIp(ip));
     }
     this.#cluster.setAddresses(pod, addresses);
-    this.#notePod(pod);
+    if (this.#hostPorts(pod) !== "") this.#servicesChanged = true;
     return this.#inForce();
   }
 
@@ -218,7 +220,7 @@ export class Agent {
   removePod({ pod, uid }: PodIdentity): void {
     if (this.#uids.has(pod) && this.#uids.get(pod) !== uid) return;
     this.#cluster.dropAddresses(pod);
-    this.#notePod(pod);
+    if (this.#hostPorts(pod) !== "") this.#servicesChanged = true;
     this.#schedule();
   }
 

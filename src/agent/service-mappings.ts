@@ -37,10 +37,9 @@ function hostPorts(pod: Pod, cluster: LiveCluster, node: string): ServiceMapping
     hostPort === undefined
       ? []
       : addresses.map((address): ServiceMapping => {
-          const one = parseIp(hostIp);
-          const isAny = !one || formatIp(one) === "0.0.0.0" || formatIp(one) === "::";
           const { family } = address;
-          const doors = isAny ? (cluster.graph.nodes.get(node) ?? []) : [one];
+          // The node's own addresses and no others: who is on a node does not say where the rest of the world is.
+          const doors = (cluster.graph.nodes.get(node) ?? []).filter((door) => isAt(hostIp, door));
           return {
             service: podId(pod),
             protocol: PROTOCOL[protocol],
@@ -53,6 +52,13 @@ function hostPorts(pod: Pod, cluster: LiveCluster, node: string): ServiceMapping
           };
         }),
   );
+}
+
+/** @param hostIp - "", or "any" of a family: every address */
+function isAt(hostIp: string, address: Ip): boolean {
+  if (hostIp === "" || hostIp === "0.0.0.0" || hostIp === "::") return true;
+  const one = parseIp(hostIp);
+  return one !== undefined && formatIp(one) === formatIp(address);
 }
 
 interface Here {

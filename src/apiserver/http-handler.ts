@@ -76,6 +76,10 @@ export class HttpHandler {
       // As kube-apiserver: to open a stream is to create it, whatever the method.
       const wanted = isProxy ? info : { ...info, verb: "create" };
       const storage = this.#storageOf(info);
+      // Of pods and Services, that is: another kind's roles say nothing of pods.
+      const part = storage.resource.subresources.find(({ name }) => name === info.subresource);
+      if (!part || storage.resource.group !== "") throw errors.noSuchPath();
+      if (!part.verbs.includes(wanted.verb)) throw errors.methodNotAllowed();
       if (!(await this.#options.authorizer.allows(user, wanted)))
         throw errors.forbidden(storage.resource, info.name, refusal(user, wanted));
       if (isProxy) {

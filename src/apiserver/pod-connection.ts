@@ -74,7 +74,7 @@ class PodConnection extends Duplex {
 export function connectToPod(socketPath: string, target: PodPort): Promise<Duplex> {
   const { namespace, name, port } = target;
   const words = ["portforward", namespace, name].map(encodeURIComponent).join("/");
-  const webSocket = new WebSocket(`ws://kubelet/${words}?ports=${port}`, PROTOCOL, {
+  const webSocket = new WebSocket(`ws://kubelet/${words}?ports=${port}&at=pod`, PROTOCOL, {
     createConnection: () => connect(socketPath),
     handshakeTimeout: HANDSHAKE_MS,
     perMessageDeflate: false,

@@ -1,6 +1,7 @@
 /** @module Which pod, and which of its ports, a `proxy` path means: by the pod's own name, or by a Service's. */
 import type { Api } from "./api.ts";
 import { arrayAt, at, stringAt } from "./json.ts";
+import { objectOf } from "./objects.ts";
 import { parseLabelSelector } from "./selectors.ts";
 import type { Draft } from "./served.ts";
 import { errors, type StatusError } from "./status-error.ts";
@@ -86,8 +87,8 @@ async function serviceTarget(
     continue: undefined,
     revision: undefined,
   });
-  const candidates = entries.flatMap(({ value }) => {
-    const slice: unknown = JSON.parse(value);
+  const candidates = entries.flatMap((entry) => {
+    const slice = objectOf(entry);
     const wanted = arrayAt(slice, "ports").find((one) => (stringAt(one, "name") ?? "") === portName);
     const number = at(wanted, "port");
     if (typeof number !== "number") return [];

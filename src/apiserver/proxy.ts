@@ -15,22 +15,33 @@ import { stringAt } from "./json.ts";
 import { targetOf } from "./proxy-target.ts";
 import type { ResourceRequest } from "./request-info.ts";
 import { errors, type StatusError } from "./status-error.ts";
+import { WEBSOCKET_TOKEN } from "./users.ts";
 
 /** Of one connection, not of the request; and what tells the API who asks, which is not for pods to know. */
 const KEPT_BACK =
   /^(connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|host|authorization|impersonate-.*)$/;
 
+const PROTOCOLS = "sec-websocket-protocol";
+
 function unreachable(error: Error): StatusError {
   return errors.unavailable(`error trying to reach service: ${error.message}`);
 }
 
+/** Subprotocols of a WebSocket, without the one that is a browser's token for the API. */
+function subprotocols(offered: string | undefined): string | undefined {
+  const others = (offered ?? "").split(",").filter((one) => !one.trim().startsWith(WEBSOCKET_TOKEN));
+  return others.join(",").trim() || undefined;
+}
+
 function onwardHeaders(request: IncomingMessage, host: string): OutgoingHttpHeaders {
   const { headers, socket } = request;
-  const kept = Object.entries(headers).filter(([name]) => !KEPT_BACK.test(name));
+  const kept = Object.entries(headers).filter(([name]) => !KEPT_BACK.test(name) && name !== PROTOCOLS);
+  const offered = subprotocols(headers[PROTOCOLS]);
   const via = [headers["x-forwarded-for"], socket.remoteAddress].filter(Boolean).join(", ");
   return {
     ...Object.fromEntries(kept),
     host,
+    ...(offered !== undefined && { [PROTOCOLS]: offered }),
     ...(via !== "" && { "x-forwarded-for": via }),
     // Of a body without a length, this says that there is one.
     ...(headers["transfer-encoding"] !== undefined && { "transfer-encoding": "chunked" }),
@@ -84,6 +95,10 @@ export async function serveProxy(info: ResourceRequest, exchange: Exchange): Pro
   }
   const reached = await reach(info, options);
   const { connection, host } = reached;
+  if (response.destroyed) {
+    connection.destroy();
+    return;
+  }
   const how: RequestOptions = {
     method: request.method,
     path: `${info.rest}${search}`,
@@ -98,7 +113,11 @@ export async function serveProxy(info: ResourceRequest, exchange: Exchange): Pro
   }
 }
 
-/** The request as it came, and then the bytes of both sides. @throws StatusError 400, 404, 503 */
+/**
+ * The request as it came; when the pod agrees, the bytes of both sides. When it does not, its one answer: whoever may ask
+ * one thing is not to ask another over the same connection.
+ * @throws StatusError 400, 404, 503
+ */
 export async function upgradeProxy(
   info: ResourceRequest,
   { request, url, options }: Pick<Exchange, "request" | "url" | "options">,
@@ -107,39 +126,64 @@ export async function upgradeProxy(
 ): Promise<void> {
   const reached = await reach(info, options);
   const { connection, host } = reached;
-  const pod = secured(reached);
-  const lines = [`${request.method} ${info.rest || "/"}${url.search} HTTP/1.1`, `host: ${host}`];
-  for (let place = 0; place < request.rawHeaders.length; place += 2) {
-    const name = request.rawHeaders[place] ?? "";
-    const isHopsOwn = /^(connection|upgrade)$/i.test(name);
-    if (isHopsOwn || !KEPT_BACK.test(name.toLowerCase()))
-      lines.push(`${name}: ${request.rawHeaders[place + 1]}`);
-  }
-  pod.write(`${lines.join("\r\n")}\r\n\r\n`);
-  if (head.length > 0) pod.write(head);
+  const { connection: hop, upgrade } = request.headers;
+  const onward = send({
+    method: request.method,
+    path: `${info.rest || "/"}${url.search}`,
+    headers: { ...onwardHeaders(request, host), connection: hop, upgrade },
+    createConnection: () => secured(reached),
+  });
   return new Promise((resolve, reject) => {
     let isAnswered = false;
     const fail = (error: Error): void => {
+      connection.destroy();
       if (isAnswered) client.destroy();
       else reject(unreachable(error));
     };
+    const end = (): void => {
+      connection.destroy();
+      resolve();
+    };
     connection.on("error", fail);
-    pod.on("error", fail);
-    pod.once("readable", () => {
-      if (pod.readableLength === 0) return;
+    onward.on("error", fail);
+    onward.on("upgrade", (answer, pod, first) => {
       isAnswered = true;
+      client.write(headOf(answer));
+      if (first.length > 0) client.write(first);
+      if (head.length > 0) pod.write(head);
+      pod.on("error", fail);
+      pod.on("close", () => client.end());
       pod.pipe(client);
       client.pipe(pod);
     });
-    pod.on("close", () => {
-      if (isAnswered) client.end();
-      else fail(new Error("EOF"));
-      resolve();
+    onward.on("response", (answer) => {
+      if (answer.statusCode === 101) {
+        fail(new Error("101 without a word of what to upgrade to"));
+        return;
+      }
+      isAnswered = true;
+      client.resume();
+      client.write(headOf(answer));
+      answer.on("error", fail);
+      answer.pipe(client);
     });
     // A port-forward cannot say that one side has said all: who ends their side is gone.
-    client.on("end", () => connection.destroy());
-    client.on("close", () => connection.destroy());
+    client.on("end", end).on("close", end);
+    if (client.destroyed) end();
+    onward.end();
   });
+}
+
+/** An answer's first lines. One that is no upgrade ends with its connection, and needs no chunks. */
+function headOf({ statusCode = 502, statusMessage = "", rawHeaders }: IncomingMessage): string {
+  const isUpgrade = statusCode === 101;
+  const lines = [`HTTP/1.1 ${statusCode} ${statusMessage}`];
+  for (let place = 0; place < rawHeaders.length; place += 2) {
+    const name = rawHeaders[place] ?? "";
+    if (isUpgrade || !KEPT_BACK.test(name.toLowerCase())) lines.push(`${name}: ${rawHeaders[place + 1]}`);
+  }
+  if (!isUpgrade) lines.push("connection: close");
+  return `${lines.join("\r\n")}\r\n\r\n`;
 }
 
 function handOn(

@@ -171,7 +171,7 @@ export async function authenticate(
   return { name: String(subject.CN), groups: [...groups, "system:authenticated"] };
 }
 
-const WEBSOCKET_TOKEN = "base64url.bearer.authorization.k8s.io.";
+export const WEBSOCKET_TOKEN = "base64url.bearer.authorization.k8s.io.";
 
 /** Browsers cannot set a header on a WebSocket: the token may come as a subprotocol. */
 function bearerToken(request: IncomingMessage): string | undefined {

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Agent } from "../agent/agent.ts";
 import { serveAgent } from "../agent/socket.ts";
 import { OpError } from "../base/errors.ts";
+import { isReason } from "../client/client.ts";
 import { HttpClient } from "../client/http-client.ts";
 import { NODES } from "../client/kinds.ts";
 import { Conntrack } from "../linux/conntrack.ts";
@@ -13,6 +14,10 @@ import { layoutOf } from "./layout.ts";
 import { readSettings } from "./settings.ts";
 
 const POLL_MS = 20;
+/** A control plane that only begins is no news. */
+const QUIET_MS = 2000;
+/** How long the API may answer without our node. */
+const NODE_MS = 5000;
 
 export async function runAgent(name: string, node: string): Promise<void> {
   const layout = layoutOf(name);
@@ -40,19 +45,37 @@ export async function runAgent(name: string, node: string): Promise<void> {
     log,
   });
   process.on("SIGTERM", () => process.exit(0));
-  await nodeIsKnown(client, node);
+  await nodeIsKnown(client, node, log);
   await agent.start();
   await serveAgent(layout.agentSocket(node), agent);
 }
 
-/** We may begin before the control plane does: the API answers, and has our node's addresses, a moment later. */
-async function nodeIsKnown(client: HttpClient, name: string): Promise<void> {
+/**
+ * We may begin before the control plane does: the API answers, and has our node's addresses, a moment later. A node that
+ * somebody has deleted is not waited for: its pods are still there.
+ */
+async function nodeIsKnown(client: HttpClient, name: string, log: (line: string) => void): Promise<void> {
+  const began = Date.now();
+  let told = "";
+  let answered: number | undefined;
   for (;;) {
+    let lacking: string;
     try {
       const { status } = await client.get(NODES, { name });
       if (status?.addresses?.length) return;
-    } catch {
-      // Not yet, or not any more: what is in the kernel stays in force.
+      lacking = "the node has no address";
+      answered ??= Date.now();
+    } catch (error) {
+      lacking = error instanceof Error ? error.message : String(error);
+      if (isReason(error, "NotFound")) answered ??= Date.now();
+    }
+    if (lacking !== told && Date.now() - began > QUIET_MS) {
+      log(`waiting for the API: ${lacking}`);
+      told = lacking;
+    }
+    if (answered !== undefined && Date.now() - answered > NODE_MS) {
+      log(`without the node's own addresses: ${lacking}`);
+      return;
     }
     await sleep(POLL_MS);
   }

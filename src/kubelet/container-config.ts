@@ -66,6 +66,12 @@ export async function containerConfig(
 /** Nobody, on every Linux: what has to be another than root, and does not say who, is that one. */
 const NOBODY = 65_534;
 
+/** Whether a container is to be somebody, which a cluster without root and ranges of users cannot make it. */
+export function asksForUser({ securityContext: pod = {} }: PodSpec, container: Container): boolean {
+  const own = container.securityContext ?? {};
+  return (own.runAsNonRoot ?? pod.runAsNonRoot) === true || (own.runAsUser ?? pod.runAsUser) !== undefined;
+}
+
 /** The pod's securityContext, and the container's over it. @throws ConfigError, in the kubelet's words */
 function securityOf(
   { securityContext: pod = {} }: PodSpec,

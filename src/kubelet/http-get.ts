@@ -19,7 +19,10 @@ export async function httpGet(get: HTTPGetAction, target: GetTarget): Promise<nu
   const isTls = get.scheme === "HTTPS";
   const url = `${isTls ? "https" : "http"}://${address}:${port}${path}`;
   const words = `Get ${JSON.stringify(url)}: context deadline exceeded (Client.Timeout exceeded while awaiting headers)`;
-  const plain = await within(connect(port), timeoutMs, words);
+  const deadline = Date.now() + timeoutMs;
+  const plain = await connectWithin(connect(port), timeoutMs, words);
+  // Also after the answer: what is left of it is nobody's fault.
+  plain.on("error", () => undefined);
   // As the kubelet: whoever signed the certificate, and whatever name it has.
   const connection = isTls ? secureConnect({ socket: plain, rejectUnauthorized: false }) : plain;
   const answer = new Promise<number>((resolve, reject) => {
@@ -43,15 +46,33 @@ export async function httpGet(get: HTTPGetAction, target: GetTarget): Promise<nu
     asked.end();
   });
   try {
-    return await within(answer, timeoutMs, words);
+    return await within(answer, Math.max(1, deadline - Date.now()), words);
   } finally {
     connection.destroy();
     plain.destroy();
   }
 }
 
-/** @throws Error with the message when it takes longer */
-export async function within<T>(work: Promise<T>, milliseconds: number, message: string): Promise<T> {
+/** A connection that comes too late is nobody's: it is closed. @throws Error with the message when it takes longer */
+export async function connectWithin(
+  connecting: Promise<Duplex>,
+  milliseconds: number,
+  message: string,
+): Promise<Duplex> {
+  let isLate = false;
+  const drop = (connection: Duplex): void => {
+    if (isLate) connection.on("error", () => undefined).destroy();
+  };
+  connecting.then(drop, () => undefined);
+  try {
+    return await within(connecting, milliseconds, message);
+  } catch (error) {
+    isLate = true;
+    throw error;
+  }
+}
+
+async function within<T>(work: Promise<T>, milliseconds: number, message: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(message)), milliseconds);

@@ -7,7 +7,7 @@ import { ApiError } from "../client/client.ts";
 import type { EventRecorder } from "../client/events.ts";
 import type { Pod, Service } from "../client/kinds.ts";
 import { ConfigError } from "./config-error.ts";
-import { containerConfig } from "./container-config.ts";
+import { asksForUser, containerConfig } from "./container-config.ts";
 import type { PodFacts } from "./environment.ts";
 import { type HookHands, runHook } from "./lifecycle-hooks.ts";
 import type { ContainerView } from "./pod-host.ts";
@@ -23,6 +23,7 @@ import {
 import type { PodVolumes } from "./pod-volumes.ts";
 import { type ProbeKind, Probes } from "./probes.ts";
 import { BACKOFF_MS, delayOf, formerly, humanDelay, restarts } from "./restart-policy.ts";
+import { hasManyUsers } from "./runtime/processes.ts";
 import { ContainerError, type PodSandbox, type RunningContainer, type Runtime } from "./runtime/runtime.ts";
 
 export interface PodContainersOptions {
@@ -185,6 +186,10 @@ export class PodContainers {
       tokenMade: () => wake(0),
     });
     const running = await runtime.start(sandbox, config);
+    if (asksForUser(pod.spec, container) && !hasManyUsers()) {
+      const words = `container ${container.name} runs as the only user that this machine's cluster has, which it sees as root: runAsUser and runAsNonRoot need root`;
+      this.#options.events.warning(pod, "OnlyUser", words);
+    }
     await this.#forgetLog(container.name, restart - 2);
     const { lifecycle, startupProbe, readinessProbe } = container;
     record.restarts = restart;

@@ -91,3 +91,23 @@ test("the first probe waits for a port that is about to open; one that stays clo
   );
   await expect.poll(() => never).toContain("readiness failed: connection refused");
 });
+
+test("a connection that comes too late is closed", async () => {
+  const server = createServer(() => undefined);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  let late: ReturnType<typeof connect> | undefined;
+  const told = watch(
+    { readinessProbe: { periodSeconds: 60, timeoutSeconds: 0.05, tcpSocket: { port } } },
+    {
+      connect: async (to) => {
+        await new Promise((resolve) => setTimeout(resolve, 150));
+        late = connect(to, "127.0.0.1");
+        return late;
+      },
+    },
+  );
+  await expect.poll(() => told).toContain(`readiness failed: dial tcp 127.0.0.1:${port}: i/o timeout`);
+  await expect.poll(() => late?.destroyed).toBe(true);
+  server.close();
+});

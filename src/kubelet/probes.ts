@@ -2,7 +2,7 @@
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Container, Probe } from "kubernetes-types/core/v1.js";
-import { httpGet, within } from "./http-get.ts";
+import { connectWithin, httpGet } from "./http-get.ts";
 import { portOf } from "./pod-spec.ts";
 
 export type ProbeKind = "startup" | "liveness" | "readiness";
@@ -103,8 +103,12 @@ export class Probes {
         return { healthy, message: healthy ? "" : `HTTP probe failed with statuscode: ${code}` };
       }
       const port = portOf(this.#container, (probe.tcpSocket ?? probe.grpc)?.port);
-      const connection = await within(connect(port), timeoutMs, `dial tcp ${address}:${port}: i/o timeout`);
-      connection.destroy();
+      const connection = await connectWithin(
+        connect(port),
+        timeoutMs,
+        `dial tcp ${address}:${port}: i/o timeout`,
+      );
+      connection.on("error", () => undefined).destroy();
       return { healthy: true, message: "" };
     } catch (error) {
       return { healthy: false, message: error instanceof Error ? error.message : String(error) };

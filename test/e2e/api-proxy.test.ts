@@ -21,6 +21,8 @@ let kubelet: StreamServer;
 let web: Server;
 let secure: Server;
 
+const smuggled: string[] = [];
+
 interface Seen {
   readonly method: string;
   readonly url: string;
@@ -50,10 +52,20 @@ function startWeb(keys?: { readonly certificate: string; readonly key: string })
     ? createTlsServer({ cert: keys.certificate, key: keys.key }, answer)
     : createServer(answer);
   server.on("upgrade", ({ url, headers }, socket, head) => {
-    socket.write("HTTP/1.1 101 Switching Protocols\r\n\r\n");
+    socket.on("error", () => socket.destroy());
+    if (url === "/no") {
+      // A server that knows no upgrades answers, and takes the next request.
+      socket.write(`HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nno`);
+      socket.on("data", (chunk: Buffer) => smuggled.push(chunk.toString()));
+      return;
+    }
+    if (url === "/protocols") {
+      socket.end(`HTTP/1.1 200 OK\r\n\r\n${headers["sec-websocket-protocol"] ?? "-"}`);
+      return;
+    }
+    socket.write("HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: echo\r\n\r\n");
     socket.write(`${url} ${headers.host} ${headers.authorization ?? "-"} ${head.toString()}`);
     socket.pipe(socket);
-    socket.on("error", () => socket.destroy());
   });
   return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)));
 }
@@ -299,7 +311,9 @@ test("an upgraded connection is one with the pod, both ways", async () => {
   });
   await expect
     .poll(() => text)
-    .toBe("HTTP/1.1 101 Switching Protocols\r\n\r\n/echo?x=1 192.168.0.7:80 - hello");
+    .toBe(
+      "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: echo\r\n\r\n/echo?x=1 192.168.0.7:80 - hello",
+    );
   client.write(" and more");
   await expect.poll(() => text).toMatch(/hello and more$/);
   client.destroy();
@@ -323,4 +337,41 @@ test("an upgrade that cannot be, or that nobody may ask for, is answered by the 
     "error trying to reach service: dial tcp 192.168.0.7:80: connect: connection refused",
   );
   expect(await answerTo("pods/web/proxy/", "nobody")).toContain('cannot get resource \\"pods/proxy\\"');
+});
+
+/** All that comes back on one connection, until the server ends it. */
+function exchange(place: string, headers: string, more = ""): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const client = connect(api.socketPath);
+    client.write(
+      `GET ${place} HTTP/1.1\r\nhost: api\r\nconnection: Upgrade\r\nupgrade: echo\r\n${headers}\r\n`,
+    );
+    if (more !== "") client.write(more);
+    let text = "";
+    client.on("data", (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+    client.on("error", reject);
+    client.on("close", () => resolve(text));
+  });
+}
+const ADMIN = "authorization: Bearer admin\r\n";
+const PROXY = "/api/v1/namespaces/default/pods/web/proxy";
+
+test("an answer that is no upgrade ends the connection: nothing else can be asked over it", async () => {
+  const text = await exchange(`${PROXY}/no`, ADMIN, "DELETE /all HTTP/1.1\r\nhost: web\r\n\r\n");
+  expect(text).toMatch(/^HTTP\/1\.1 200 OK\r\n(?:.*\r\n)*connection: close\r\n\r\nno$/);
+  expect(smuggled).toEqual([]);
+});
+
+test("a browser's token is not told to the pod; its other subprotocols are", async () => {
+  const token = Buffer.from("admin").toString("base64url");
+  const offered = `sec-websocket-protocol: chat, base64url.bearer.authorization.k8s.io.${token}\r\n`;
+  expect(await exchange(`${PROXY}/protocols`, offered)).toMatch(/\r\n\r\nchat$/);
+});
+
+test("only what has a proxy or streams is upgraded to", async () => {
+  for (const place of ["deployments/web/proxy/", "deployments/web/exec", "deployments/web/portforward"])
+    expect(await exchange(`/apis/apps/v1/namespaces/default/${place}`, ADMIN)).toMatch(/^HTTP\/1\.1 404 /);
+  expect(await exchange("/api/v1/namespaces/default/pods/web/status", ADMIN)).toMatch(/^HTTP\/1\.1 405 /);
 });

@@ -1,5 +1,6 @@
 /** @module Containers of a pod: validation (pkg/apis/core/validation). */
 
+import { parseIp } from "../../base/ip.ts";
 import { quantityOf } from "../../resources/quantity.ts";
 import { arrayAt, at, isObject, stringAt } from "../json.ts";
 import { duplicate, forbidden, invalid, nameFault, notSupported, required } from "../metadata.ts";
@@ -158,6 +159,13 @@ function validatePorts(container: unknown, path: string): StatusCause[] {
     const number = at(port, "containerPort");
     if (number === undefined || number === 0) causes.push(required(`${field}.containerPort`));
     else causes.push(...portFault(number, `${field}.containerPort`));
+    const hostPort = at(port, "hostPort");
+    if (hostPort !== undefined && hostPort !== 0) causes.push(...portFault(hostPort, `${field}.hostPort`));
+    const hostIp = stringAt(port, "hostIP");
+    if (hostIp && !parseIp(hostIp))
+      causes.push(
+        invalid(`${field}.hostIP`, hostIp, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"),
+      );
     const protocol = stringAt(port, "protocol");
     if (protocol !== undefined && !PROTOCOLS.includes(protocol))
       causes.push(notSupported(`${field}.protocol`, protocol, PROTOCOLS));

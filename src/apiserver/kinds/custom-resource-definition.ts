@@ -5,11 +5,14 @@ import { invalid, nameFault, notSupported, required } from "../metadata.ts";
 import { schemaFaults, uncheckedRules } from "../schema/structural-schema.ts";
 import type { Draft, Strategy } from "../served.ts";
 import type { StatusCause } from "../status-error.ts";
+import { withinTime } from "../time-limit.ts";
 
 export const CLEANUP = "customresourcecleanup.apiextensions.k8s.io";
 const APPROVED = "api-approved.kubernetes.io";
 const APPROVAL_HELP = "see https://github.com/kubernetes/enhancements/pull/1111";
 const PROTECTED = /(^|\.)(k8s|kubernetes)\.io$/;
+/** Schemas may be large; only a default that makes a pattern go astray takes as long. */
+const CHECK_MS = 1000;
 
 export const CUSTOM_RESOURCE_DEFINITION: Strategy = {
   setDefaults: (object) => {
@@ -139,8 +142,16 @@ function validateVersions(object: Draft): StatusCause[] {
     if (names.indexOf(names[place] ?? "") !== place)
       causes.push(invalid("spec.versions", names, "must contain unique version names"));
     const schema = at(version, "schema", "openAPIV3Schema");
-    if (isObject(schema)) causes.push(...schemaFaults(schema, `${field}.schema.openAPIV3Schema`));
-    else causes.push(required(`${field}.schema.openAPIV3Schema`, "schemas are required"));
+    const schemaField = `${field}.schema.openAPIV3Schema`;
+    if (isObject(schema)) causes.push(...schemaFaultsInTime(schema, schemaField));
+    else causes.push(required(schemaField, "schemas are required"));
   }
   return causes;
+}
+
+function schemaFaultsInTime(schema: Parameters<typeof schemaFaults>[0], field: string): StatusCause[] {
+  const faults = withinTime(CHECK_MS, () => schemaFaults(schema, field));
+  if (faults) return faults;
+  const words = `checking its defaults takes longer than ${CHECK_MS} ms: a pattern is too slow for one of them`;
+  return [{ reason: "FieldValueInvalid", message: `Invalid value: ${words}`, field }];
 }

@@ -46,6 +46,13 @@ describe("containers", () => {
       ],
     ],
     [
+      container({ ports: [{ containerPort: 80, hostPort: 70_000, hostIP: "example.com" }] }),
+      [
+        `${path}.ports[0].hostPort: Invalid value: 70000: must be between 1 and 65535, inclusive`,
+        `${path}.ports[0].hostIP: Invalid value: "example.com": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)`,
+      ],
+    ],
+    [
       container({ restartPolicy: "Always" }),
       [`${path}.restartPolicy: Forbidden: may not be set for non-init containers`],
     ],

@@ -8,6 +8,8 @@ export interface ForwardTarget {
   readonly runtime: Runtime;
   readonly sandbox: PodSandbox;
   readonly port: number;
+  /** Where to connect; left out: to what a port-forward does, the pod's loopback first. */
+  readonly addresses?: readonly string[] | undefined;
 }
 
 export interface ForwardClient {
@@ -42,7 +44,7 @@ function failureText({ sandbox, port }: ForwardTarget, error: unknown): string {
 export async function forward(target: ForwardTarget, client: ForwardClient): Promise<string | undefined> {
   let socket: Duplex;
   try {
-    socket = await target.runtime.connect(target.sandbox, target.port);
+    socket = await target.runtime.connect(target.sandbox, target.port, target.addresses);
   } catch (error) {
     return failureText(target, error);
   }

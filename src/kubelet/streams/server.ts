@@ -5,7 +5,7 @@
  *   GET  /log/NS/POD                        text
  *   GET  /exec|attach/NS/POD   websocket    channels of v5, v4 and channel.k8s.io
  *   POST /exec|attach/NS/POD   SPDY/3.1     a stream for each
- *   GET  /portforward/NS/POD   websocket    SPDY inside, or channels
+ *   GET  /portforward/NS/POD   websocket    SPDY inside, or channels; ?at=pod: to the pod's own address
  *   POST /portforward/NS/POD   SPDY/3.1     two streams for each connection
  */
 import { chmodSync, rmSync } from "node:fs";
@@ -137,7 +137,9 @@ class StreamHandler {
     const { runtime, host, log } = this.#options;
     const sandbox = host.sandbox(namespace, pod);
     if (!sandbox) throw new Refusal(404, "pod does not exist");
-    const context: ForwardContext = { runtime, sandbox, log };
+    // What listens on the loopback alone is for whoever may forward ports, and not for the API server's proxies.
+    const addresses = query.get("at") === "pod" ? sandbox.addresses : undefined;
+    const context: ForwardContext = { runtime, sandbox, log, addresses };
     if (isSpdy(upgrade)) {
       if (acceptSpdy(upgrade, "forward") !== undefined) forwardOverSpdy(upgrade.socket, context);
       return;

@@ -14,6 +14,7 @@ export interface ForwardContext {
   readonly runtime: Runtime;
   readonly sandbox: PodSandbox;
   readonly log: (line: string) => void;
+  readonly addresses?: readonly string[] | undefined;
 }
 
 interface Pair {

@@ -112,7 +112,8 @@ function decodeContainerPort(cursor: Cursor): ContainerPort | undefined {
     ...(name === undefined || name === "" ? {} : { name }),
     port,
     protocol,
-    ...(typeof hostPort === "number" && hostPort > 0 && { hostPort }),
+    // What no port can be leads nowhere.
+    ...(typeof hostPort === "number" && checkPortNumber(hostPort).length === 0 && { hostPort }),
     ...(typeof hostIp === "string" && hostIp !== "" && { hostIp }),
   };
 }

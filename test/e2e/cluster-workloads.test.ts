@@ -240,6 +240,8 @@ describe.runIf(clustersRun())("workloads", { timeout: 60_000 }, () => {
     const { stdout, stderr } = await cluster.shell("confined", script);
     if (process.getuid?.() === 0)
       expect(stdout).toBe("1000\n2000\n2000 3000\nCapBnd:\t0000000000002000\nNoNewPrivs:\t1\nwrote\n");
+    // Whoever cannot have what was asked for is told.
+    else expect(await cluster.ask("describe", "pod", "confined")).toContain("OnlyUser");
     expect(stderr).toContain("Read-only file system");
     expect(await cluster.ask("logs", "confined")).toBe("begun\n");
   });

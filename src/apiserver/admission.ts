@@ -40,6 +40,15 @@ export class ClusterAdmission implements Admission {
     this.#services = new ServiceAdmission(options);
   }
 
+  /** Follows what it would ask the store for on every write. */
+  async start(): Promise<void> {
+    await this.#pods.start();
+  }
+
+  close(): void {
+    this.#pods.close();
+  }
+
   async create(resource: ServedResource, object: Draft, caller: Caller): Promise<Admitted> {
     if (resource.namespaced) await this.#checkNamespace(resource, object);
     if (isPod(resource)) await this.#pods.create(resource, object);

@@ -47,6 +47,7 @@ export class Api {
   readonly store: Store;
   readonly now: () => Date;
   readonly addresses: Allocation;
+  readonly #admission: ClusterAdmission;
   readonly #context: StorageContext;
   readonly #storages = new Map<string, Storage>();
   readonly #custom = new Map<string, readonly ServedResource[]>();
@@ -59,8 +60,8 @@ export class Api {
     this.store = store;
     this.now = now ?? (() => new Date());
     this.addresses = new Allocation(store, "clusterips");
-    const admission = new ClusterAdmission({ store, serviceNetworks, podNetworks, isBuiltIn });
-    this.#context = { store, admission, trackFields, now: this.now };
+    this.#admission = new ClusterAdmission({ store, serviceNetworks, podNetworks, isBuiltIn });
+    this.#context = { store, admission: this.#admission, trackFields, now: this.now };
     for (const resource of BUILT_IN)
       this.#storages.set(keyOf(resource), new Storage(resource, this.#context));
     const definitions = this.storage("apiextensions.k8s.io", "v1", "customresourcedefinitions");
@@ -76,6 +77,7 @@ export class Api {
 
   /** Reads the custom resources that there are, and follows them; makes what is always there. */
   async start(): Promise<void> {
+    await this.#admission.start();
     const classes = this.storage("scheduling.k8s.io", "v1", "priorityclasses");
     if (classes) await ensurePriorityClasses(classes);
     const { entries, revision } = await this.store.list(CRD_PREFIX);
@@ -150,6 +152,7 @@ export class Api {
 
   close(): void {
     this.#cleanup.stop();
+    this.#admission.close();
     this.#watch?.close();
     clearInterval(this.#compaction);
   }

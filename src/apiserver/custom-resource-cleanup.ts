@@ -2,6 +2,7 @@
  * @module What a CustomResourceDefinition has defined goes with it: its objects are deleted, each as its finalizers want,
  * before the definition is gone. None is made meanwhile. Source: apiextensions' finalizer controller.
  */
+import { at } from "./json.ts";
 import { CLEANUP } from "./kinds/custom-resource-definition.ts";
 import { deleteCollection } from "./operations.ts";
 import type { Draft } from "./served.ts";
@@ -12,6 +13,7 @@ const CALLER: Caller = { manager: "tortie", dryRun: false };
 /** Objects wait for whoever holds their finalizers: so often it is looked whether any are left. */
 const LOOK_AGAIN_MS = 250;
 const PAGE = 500;
+const ALL = { namespace: undefined, test: undefined, continue: undefined, revision: undefined };
 
 export interface CleanupPlaces {
   readonly definitions: Storage;
@@ -38,25 +40,36 @@ export class CustomResourceCleanup {
 
   async #clean(definition: Readonly<Draft>): Promise<void> {
     const storage = this.#places.storageOf(definition);
-    // Twice nothing: a creation that was under way when the deletion began has ended by then.
-    for (let empty = 0; empty < 2 && !this.#isStopped; ) {
-      const left = storage ? await this.#deleteAll(storage) : 0;
-      empty = left === 0 ? empty + 1 : 0;
-      if (empty < 2) await pause();
+    if (storage) {
+      // Twice nothing: a creation that was under way when the deletion began has ended by then.
+      await this.#untilNothing(2, () => this.#deleteAll(storage));
+      // Those that finalizers hold are told already: it is only asked whether there is one.
+      await this.#untilNothing(1, async () => (await storage.list({ ...ALL, limit: 1 })).entries.length);
     }
     while (!this.#isStopped && !(await this.#release(definition.metadata.name))) await pause();
   }
 
-  /** @returns how many there are still; a store that fails is asked again */
-  async #deleteAll(storage: Storage): Promise<number> {
-    try {
-      const request = { namespace: undefined, test: undefined, continue: undefined, revision: undefined };
-      const { entries } = await storage.list({ ...request, limit: PAGE });
-      await deleteCollection(storage, entries, {}, CALLER);
-      return (await storage.list({ ...request, limit: 1 })).entries.length;
-    } catch {
-      return 1;
+  /** Looks until nothing was found so many times in a row; a store that fails is asked again. */
+  async #untilNothing(times: number, look: () => Promise<number>): Promise<void> {
+    for (let empty = 0; !this.#isStopped; ) {
+      const found = await look().catch(() => 1);
+      empty = found === 0 ? empty + 1 : 0;
+      if (empty === times) return;
+      await pause();
     }
+  }
+
+  /** @returns how many there were that go only now */
+  async #deleteAll(storage: Storage): Promise<number> {
+    let count = 0;
+    let next: string | undefined;
+    do {
+      const page = await storage.list({ ...ALL, test: isStaying, limit: PAGE, continue: next });
+      await deleteCollection(storage, page.entries, {}, CALLER);
+      count += page.entries.length;
+      next = page.continue;
+    } while (next !== undefined && !this.#isStopped);
+    return count;
   }
 
   /** @returns whether the definition is held by this no more */
@@ -80,6 +93,10 @@ export class CustomResourceCleanup {
   stop(): void {
     this.#isStopped = true;
   }
+}
+
+function isStaying(object: unknown): boolean {
+  return at(object, "metadata", "deletionTimestamp") === undefined;
 }
 
 function pause(): Promise<void> {

@@ -4,7 +4,12 @@ import { column, define, SCALE, STATUS_VERBS } from "./resources/define.ts";
 import { completeObject, hasDefaults, objectFaults } from "./schema/structural-schema.ts";
 import { field } from "./selectors.ts";
 import type { Column, Draft, ServedResource, Strategy } from "./served.ts";
+import { errors, type StatusCause } from "./status-error.ts";
 import { age } from "./tables.ts";
+import { withinTime } from "./time-limit.ts";
+
+/** The largest objects take a quarter of it; one whose text makes a pattern of its schema go astray, years. */
+const CHECK_MS = 500;
 
 /** One resource for each version that is served. */
 export function resourcesOf(definition: Readonly<Draft>): readonly ServedResource[] {
@@ -73,9 +78,23 @@ function strategyOf(version: unknown): Strategy {
     ...(isObject(schema) && {
       ratchets: true,
       setDefaults: (object) => completeObject(object, schema),
-      validate: (object) => objectFaults(object, schema),
+      validate: (object) => faultsInTime(object, schema),
     }),
   };
+}
+
+/** @throws StatusError 422 when it takes too long: a cause would be passed over where the object before was as slow */
+function faultsInTime(object: Readonly<Draft>, schema: Parameters<typeof objectFaults>[1]): StatusCause[] {
+  const faults = withinTime(CHECK_MS, () => objectFaults(object, schema));
+  if (faults) return faults;
+  const [group = ""] = object.apiVersion.split("/");
+  throw errors.invalid({ group, kind: object.kind }, object.metadata.name, [
+    {
+      reason: "FieldValueInvalid",
+      message: `Invalid value: checking it against its schema takes longer than ${CHECK_MS} ms: a pattern of the schema is too slow for a text of the object`,
+      field: "<nil>",
+    },
+  ]);
 }
 
 function columnsOf(columns: readonly unknown[]): Column[] {

@@ -1,29 +1,30 @@
 /** @module What a pod is given on its way in: its service account, its priority, how long it stays on a node in trouble. */
 import type { Store } from "../store/store.ts";
+import { DefaultPriority, PRIORITY_CLASSES, type Priority, priorityOf } from "./default-priority.ts";
 import { arrayAt, isObject, stringAt } from "./json.ts";
-import { DEFAULT_PREEMPTION } from "./kinds/priority-class.ts";
 import { objectOf } from "./objects.ts";
 import type { Draft, ServedResource } from "./served.ts";
 import { errors } from "./status-error.ts";
 
-const PRIORITY_CLASSES = "/registry/scheduling.k8s.io/priorityclasses/";
 const TOLERATED = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"];
 const TOLERATED_SECONDS = 300;
 
-interface Priority {
-  /** "" for none. */
-  readonly className: string;
-  readonly value: number;
-  readonly preemption: string;
-}
-
-const NO_CLASS: Priority = { className: "", value: 0, preemption: DEFAULT_PREEMPTION };
-
 export class PodAdmission {
   readonly #store: Store;
+  readonly #defaultPriority: DefaultPriority;
 
   constructor(store: Store) {
     this.#store = store;
+    this.#defaultPriority = new DefaultPriority(store);
+  }
+
+  /** Without it each pod asks the store for what hardly ever changes. */
+  async start(): Promise<void> {
+    await this.#defaultPriority.start();
+  }
+
+  close(): void {
+    this.#defaultPriority.close();
   }
 
   /** @throws StatusError 403 when what it names is not there */
@@ -47,7 +48,7 @@ export class PodAdmission {
   /** @throws StatusError 403 when there is a default already */
   async checkPriorityClass(resource: ServedResource, object: Draft): Promise<void> {
     if (object["globalDefault"] !== true) return;
-    const known = await this.#defaultPriority();
+    const known = await this.#defaultPriority.read();
     if (known.className === "" || known.className === object.metadata.name) return;
     throw errors.forbidden(
       resource,
@@ -79,7 +80,7 @@ export class PodAdmission {
       throw errors.forbidden(resource, pod.metadata.name, `the ${what} (${String(given)}) ${words}`);
     };
     const named = stringAt(spec, "priorityClassName") || undefined;
-    const priority = named === undefined ? await this.#defaultPriority() : await this.#priorityOf(named);
+    const priority = named === undefined ? await this.#defaultPriority.get() : await this.#priorityOf(named);
     if (!priority)
       throw errors.forbidden(
         resource,
@@ -99,25 +100,6 @@ export class PodAdmission {
     const entry = await this.#store.get(`${PRIORITY_CLASSES}${name}`);
     return entry && priorityOf(objectOf(entry));
   }
-
-  /** Of several, which only an older store may have, the lowest. */
-  async #defaultPriority(): Promise<Priority> {
-    const { entries } = await this.#store.list(PRIORITY_CLASSES);
-    const found = entries
-      .filter(({ value }) => value.includes('"globalDefault":true'))
-      .map(objectOf)
-      .filter((object) => object["globalDefault"] === true)
-      .map(priorityOf);
-    return found.sort((a, b) => a.value - b.value)[0] ?? NO_CLASS;
-  }
-}
-
-function priorityOf(object: Readonly<Draft>): Priority {
-  return {
-    className: object.metadata.name,
-    value: Number(object["value"] ?? 0),
-    preemption: stringAt(object, "preemptionPolicy") ?? DEFAULT_PREEMPTION,
-  };
 }
 
 /** As the DefaultTolerationSeconds admission plugin. */

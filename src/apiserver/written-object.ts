@@ -1,4 +1,5 @@
 /** @module What the server itself sees to in an object that is to be written: its name, its identity, its bookkeeping. */
+import { jsonEqual } from "./patch/json-value.ts";
 import type { Draft, ServedResource, Strategy } from "./served.ts";
 import { errors, type StatusCause } from "./status-error.ts";
 
@@ -13,11 +14,21 @@ export function generateName(base: string): string {
 
 /** What is wrong with an object; where its kind says so, without what was wrong with it before. */
 export function newCauses(strategy: Strategy, before: Readonly<Draft>, after: Draft): readonly StatusCause[] {
+  // One that can be checked no more, because its schema has changed, can still be rid of its finalizers.
+  if (strategy.ratchets && hasSameContent(before, after)) return [];
   const causes = strategy.validate?.(after) ?? [];
   if (!strategy.ratchets || causes.length === 0) return causes;
   const key = ({ field, message }: StatusCause): string => `${field}: ${message}`;
   const known = new Set(strategy.validate?.(before as Draft).map(key));
   return causes.filter((cause) => !known.has(key(cause)));
+}
+
+/** Whether nothing but the metadata differs. */
+function hasSameContent(
+  { metadata: _, ...before }: Readonly<Draft>,
+  { metadata: __, ...after }: Draft,
+): boolean {
+  return jsonEqual(before, after);
 }
 
 /** @throws StatusError 409 when it is another object of that name */

@@ -104,8 +104,21 @@ export class JobTracking {
       const patch = { metadata: { uid, ...change } };
       await this.#client.patch(PODS, { namespace, name }, patch, { type: "strategic" });
     } catch (error) {
-      // Another of its name is not this one.
-      if (!isReason(error, "NotFound", "Conflict")) throw error;
+      if (isReason(error, "NotFound")) return;
+      // Where others only were quicker, it is as it was: the next look tries again.
+      if (isReason(error, "Conflict") && (await this.#isGone(pod))) return;
+      throw error;
+    }
+  }
+
+  /** Another of its name is not this one. */
+  async #isGone(pod: Pod): Promise<boolean> {
+    const { namespace, name } = pod.metadata;
+    try {
+      return uidOf(await this.#client.get(PODS, { namespace, name })) !== uidOf(pod);
+    } catch (error) {
+      if (isReason(error, "NotFound")) return true;
+      throw error;
     }
   }
 

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { MemoryCluster, template, until } from "../../test/support/memory-cluster.ts";
+import { ApiError, type Client } from "../client/client.ts";
 import type { Job, Pod } from "../client/kinds.ts";
 import { JOBS, PODS } from "../client/kinds.ts";
 import { failureAction } from "./job-failure-policy.ts";
@@ -97,6 +98,28 @@ describe("a Job counts each pod once", () => {
     await cluster.client.delete(JOBS, at, { propagationPolicy: "Orphan" });
     await until(async () => ((await cluster.pods())[0]?.metadata.finalizers ?? []).length === 0);
     expect(await running()).toHaveLength(1);
+  });
+
+  test("and lets one go at the second attempt, where others write it as fast", async () => {
+    let conflicts = 0;
+    const client = (name: string): Client => {
+      const own = cluster.clientOf(name);
+      const patch = own.patch.bind(own);
+      own.patch = async (type, place, body, options) => {
+        if (JSON.stringify(body).includes("$deleteFromPrimitiveList") && conflicts++ === 0)
+          throw new ApiError("modified", { code: 409, reason: "Conflict" });
+        return patch(type, place, body, options);
+      };
+      return own;
+    };
+    cluster = await MemoryCluster.start({ isBare: true, client });
+    await cluster.startControllers();
+    await cluster.client.create(JOBS, job({}));
+    const pod = await until(async () => (await running())[0]);
+    await cluster.client.delete(JOBS, at, { propagationPolicy: "Orphan" });
+    await until(async () => ((await cluster.pods())[0]?.metadata.finalizers ?? []).length === 0);
+    expect(conflicts).toBeGreaterThan(1);
+    expect((await running())[0]?.metadata.uid).toBe(pod.metadata.uid);
   });
 
   test("and one that was deleted counts as failed; one that is withdrawn does not", async () => {

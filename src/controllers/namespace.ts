@@ -8,7 +8,7 @@ import { CONFIG_MAPS, NAMESPACES, SERVICE_ACCOUNTS } from "../client/kinds.ts";
 import { type KubeObject, type ResourceType, timeText } from "../client/objects.ts";
 import { concurrently } from "./concurrently.ts";
 import type { Context, Controller } from "./context.ts";
-import { isDeleting } from "./owners.ts";
+import { isDeleting, isStatusOnly } from "./owners.ts";
 import { ControllerQueue } from "./queue.ts";
 import { writeStatus } from "./status.ts";
 
@@ -50,9 +50,12 @@ export class NamespaceController implements Controller {
       log,
       ready: informers.ready(NAMESPACES, SERVICE_ACCOUNTS, CONFIG_MAPS),
     });
-    this.#namespaces = informers
-      .of(NAMESPACES)
-      .on({ changed: ({ metadata }) => this.#queue.add(metadata.name) });
+    this.#namespaces = informers.of(NAMESPACES).on({
+      changed: (namespace, before) => {
+        // What is left is written while it is emptied: heard, it would end every pause at once.
+        if (!isStatusOnly(namespace, before)) this.#queue.add(namespace.metadata.name);
+      },
+    });
     this.#accounts = informers.of(SERVICE_ACCOUNTS).on({
       deleted: ({ metadata }) => {
         if (metadata.name === ACCOUNT) this.#queue.add(metadata.namespace ?? "");

@@ -48,7 +48,13 @@ describe("evictions", () => {
   const allow = (disruptionsAllowed: number) =>
     admin.raw("PUT", `${budgets}/guard/status`, {
       ...budget,
-      status: { disruptionsAllowed, currentHealthy: 2, desiredHealthy: 1, expectedPods: 2 },
+      status: {
+        disruptionsAllowed,
+        currentHealthy: 2,
+        desiredHealthy: 1,
+        expectedPods: 2,
+        observedGeneration: 1,
+      },
     });
   const budget = {
     apiVersion: "policy/v1",

@@ -26,6 +26,7 @@ describe("values", () => {
     [{ ...text, maxLength: 1 }, "🙂", []],
     [{ ...text, pattern: "^a+$" }, "b", [`x: Invalid value: "b": x in body should match '^a+$'`]],
     [{ ...text, pattern: "(?i)^A$" }, "a", []],
+    [{ ...text, pattern: "^a$", maxLength: 2 }, "aab", ["x: Too long: may not be more than 2 bytes"]],
     [
       { ...text, format: "ipv4" },
       "1.2.3",
@@ -108,6 +109,14 @@ describe("values", () => {
   ])("%j: %j", (schema, value, wanted) => {
     expect(faults(value, schema)).toEqual(wanted);
   });
+});
+
+test("a text that is too long for any pattern is held to none", () => {
+  const schema = { ...text, pattern: "^a+$" };
+  expect(faults("a".repeat(65_536), schema)).toEqual([]);
+  expect(faults("a".repeat(65_537), schema)).toEqual([
+    "x: Too long: may not be more than 65536 characters where a pattern is to be matched",
+  ]);
 });
 
 describe("objects", () => {

@@ -9,6 +9,8 @@ import { hasFormat } from "./formats.ts";
 
 /** More are not told: whoever has so many does not read them. */
 const MAX_CAUSES = 100;
+/** Longer texts are held to no pattern: ours goes back and begins again, where Go's takes one step a character. */
+const MAX_MATCHED = 65_536;
 
 /** Cost: the object, once for every schema that `allOf`, `anyOf`, `oneOf` and `not` put upon a part of it. */
 export function valueFaults(value: unknown, schema: JsonObject, path = ""): StatusCause[] {
@@ -91,15 +93,19 @@ function checkText(value: string, schema: JsonObject, path: string, { tell, foun
   const length = value.length > 0 ? [...value].length : 0;
   const [min, max] = [numberIn(schema, "minLength"), numberIn(schema, "maxLength")];
   if (min !== undefined && length < min) tell(`should be at least ${min} chars long`);
-  if (max !== undefined && length > max)
+  const tooLong = (what: string): void => {
     found.push({
       reason: "FieldValueTooLong",
-      message: `Too long: may not be more than ${max} bytes`,
+      message: `Too long: may not be more than ${what}`,
       field: path,
     });
+  };
   const pattern = schema["pattern"];
-  if (typeof pattern === "string" && patternOf(pattern)?.test(value) === false)
-    tell(`should match '${pattern}'`);
+  if (max !== undefined && length > max) tooLong(`${max} bytes`);
+  else if (typeof pattern === "string") {
+    if (length > MAX_MATCHED) tooLong(`${MAX_MATCHED} characters where a pattern is to be matched`);
+    else if (patternOf(pattern)?.test(value) === false) tell(`should match '${pattern}'`);
+  }
   const format = schema["format"];
   if (typeof format === "string" && !hasFormat(value, format))
     tell(`must be of type ${format}: ${JSON.stringify(value)}`);

@@ -1,7 +1,14 @@
 /** @module What every cluster has from the start: namespaces, roles, the Service of the API itself. */
 import type { Client } from "../client/client.ts";
 import { isReason } from "../client/client.ts";
-import { DEPLOYMENTS, ENDPOINT_SLICES, NAMESPACES, SERVICE_ACCOUNTS, SERVICES } from "../client/kinds.ts";
+import {
+  DEPLOYMENTS,
+  ENDPOINT_SLICES,
+  ENDPOINTS,
+  NAMESPACES,
+  SERVICE_ACCOUNTS,
+  SERVICES,
+} from "../client/kinds.ts";
 import type { KubeObject, ResourceType } from "../client/objects.ts";
 import { bootstrapRbac } from "./bootstrap-rbac.ts";
 
@@ -43,6 +50,21 @@ export async function bootstrap(client: Client, options: BootstrapOptions): Prom
       clusterIP: options.apiAddress,
       ports: [{ name: "https", port: 443, protocol: "TCP", targetPort: options.apiPort }],
     },
+  });
+  await ensure(client, ENDPOINTS, {
+    apiVersion: "v1",
+    kind: "Endpoints",
+    metadata: {
+      name: "kubernetes",
+      namespace: "default",
+      labels: { "endpointslice.kubernetes.io/skip-mirror": "true" },
+    },
+    subsets: [
+      {
+        addresses: [{ ip: options.apiEndpoint }],
+        ports: [{ name: "https", port: options.apiPort, protocol: "TCP" }],
+      },
+    ],
   });
   await ensure(client, ENDPOINT_SLICES, {
     apiVersion: "discovery.k8s.io/v1",

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { MemoryCluster, template, until } from "../../test/support/memory-cluster.ts";
-import type { EndpointSlice, Pod, ReplicaSet, Service } from "../client/kinds.ts";
+import type { EndpointSlice, Endpoints, Pod, ReplicaSet, Service } from "../client/kinds.ts";
 import { ENDPOINT_SLICES, ENDPOINTS, PODS, REPLICA_SETS, SERVICES } from "../client/kinds.ts";
 import { DISRUPTION_BUDGETS } from "./disruption-budget.ts";
 import { MAX_ENDPOINTS, planSlices } from "./slice-plan.ts";
@@ -166,4 +166,44 @@ test("a disruption budget counts the healthy pods of what it selects", async () 
   const [pod] = await cluster.pods("app=web");
   await cluster.tellFate(pod as Pod, "unready");
   await until(async () => ((await status()) as { disruptionsAllowed: number }).disruptionsAllowed === 0);
+});
+
+describe("Endpoints that somebody has written", () => {
+  const endpoints = (ips: string[]): Endpoints => ({
+    apiVersion: "v1",
+    kind: "Endpoints",
+    metadata: { ...at },
+    subsets: [{ addresses: ips.map((ip) => ({ ip })), ports: [{ port: 8080 }] }],
+  });
+
+  test("are slices too, follow what is written, and end with it", async () => {
+    cluster = await MemoryCluster.start();
+    const { selector: _, ...spec } = service().spec;
+    await cluster.client.create(SERVICES, { ...service(), spec });
+    await cluster.client.create(ENDPOINTS, endpoints(["192.168.7.1", "fd00::1"]));
+    await until(async () => (await slices()).length === 2);
+    expect((await slices()).map(({ addressType, endpoints: all }) => [addressType, all])).toEqual([
+      ["IPv4", [{ addresses: ["192.168.7.1"], conditions: { ready: true } }]],
+      ["IPv6", [{ addresses: ["fd00::1"], conditions: { ready: true } }]],
+    ]);
+    const { metadata } = await cluster.client.get(ENDPOINTS, at);
+    await cluster.client.update(ENDPOINTS, { ...endpoints(["192.168.7.2"]), metadata });
+    await until(
+      async () => (await slices()).map((one) => one.endpoints[0]?.addresses[0]).join() === "192.168.7.2",
+    );
+    await cluster.client.delete(ENDPOINTS, at, {});
+    await until(async () => (await slices()).length === 0);
+    expect(cluster.lines).toEqual([]);
+  });
+
+  test("are no slices where they say so", async () => {
+    cluster = await MemoryCluster.start();
+    const { selector: _, ...spec } = service().spec;
+    await cluster.client.create(SERVICES, { ...service(), spec });
+    const labels = { "endpointslice.kubernetes.io/skip-mirror": "true" };
+    const skipped = endpoints(["192.168.7.1"]);
+    await cluster.client.create(ENDPOINTS, { ...skipped, metadata: { ...skipped.metadata, labels } });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(await slices()).toEqual([]);
+  });
 });

@@ -7,6 +7,7 @@ import { DaemonSetController } from "./daemon-set.ts";
 import { DeploymentController } from "./deployment.ts";
 import { DisruptionBudgetController } from "./disruption-budget.ts";
 import { EndpointSliceController } from "./endpoint-slice.ts";
+import { EndpointSliceMirroring } from "./endpoint-slice-mirroring.ts";
 import { EndpointsController } from "./endpoints.ts";
 import { EventExpiry, type EventShelf } from "./event-expiry.ts";
 import { GarbageCollector } from "./garbage-collector.ts";
@@ -53,6 +54,7 @@ export function startControllers(options: ControllerOptions): Promise<{ stop(): 
     new Scheduler(context),
     new DeploymentController(context),
     new EndpointSliceController(context),
+    new EndpointSliceMirroring(context),
     new EndpointsController(context),
     new NamespaceController(context, { resources, authority }),
     new GarbageCollector(context, resources),

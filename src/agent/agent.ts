@@ -148,13 +148,14 @@ export class Agent {
     const { objects, issues } = decodeValue(object, NO_SOURCE);
     this.#tellIssues(type, object, issues);
     const { namespace = "", name, uid = "" } = object.metadata;
-    if (type === PODS) this.#uids.set(`${namespace}/${name}`, uid);
-    const before = type === PODS ? this.#hostPorts(`${namespace}/${name}`) : "";
+    const id = `${namespace}/${name}`;
+    if (type === PODS) this.#uids.set(id, uid);
+    const before = type === PODS ? this.#hostPorts(id) : "";
     for (const decoded of objects) {
       this.#cluster.set(decoded);
       if (isPolicy(type)) this.#report.policy(type, object);
     }
-    if (type === PODS && before !== this.#hostPorts(`${namespace}/${name}`)) this.#servicesChanged = true;
+    if (type === PODS && before !== this.#hostPorts(id)) this.#servicesChanged = true;
     this.#changed(type);
   }
 
@@ -177,9 +178,10 @@ export class Agent {
     const { namespace = "", name } = object.metadata;
     const kind =
       type.group === "projectcalico.org" && type.kind === "NetworkPolicy" ? "CalicoNetworkPolicy" : type.kind;
-    if (type === PODS && this.#hostPorts(`${namespace}/${name}`) !== "") this.#servicesChanged = true;
+    const id = `${namespace}/${name}`;
+    if (type === PODS && this.#hostPorts(id) !== "") this.#servicesChanged = true;
     this.#cluster.remove({ kind, namespace, name });
-    if (type === PODS) this.#uids.delete(`${namespace}/${name}`);
+    if (type === PODS) this.#uids.delete(id);
     if (isPolicy(type)) this.#report.policyGone(type, object);
     this.#changed(type);
   }

@@ -20,7 +20,11 @@ export function serviceMappings(cluster: LiveCluster, node: string): ServiceMapp
     for (const mapping of index.mappings(object))
       mappings.push(...doorsOf(object, mapping, { local, nodeAddresses }));
   }
-  for (const pod of cluster.pods.values()) mappings.push(...hostPorts(pod, cluster, node));
+  for (const pod of cluster.pods.values()) {
+    if (pod.spec.nodeName !== node || !hasHostPorts(pod)) continue;
+    const addresses = cluster.graph.endpoints.get(podId(pod))?.endpoint.addresses ?? [];
+    mappings.push(...hostPorts(pod, addresses, nodeAddresses));
+  }
   return mappings;
 }
 
@@ -30,16 +34,14 @@ export function hasHostPorts(pod: Pod | undefined): boolean {
 }
 
 /** What CNI's portmap plugin does: a Service of one pod, at its own node only. */
-function hostPorts(pod: Pod, cluster: LiveCluster, node: string): ServiceMapping[] {
-  if (pod.spec.nodeName !== node || !hasHostPorts(pod)) return [];
-  const addresses = cluster.graph.endpoints.get(podId(pod))?.endpoint.addresses ?? [];
+function hostPorts(pod: Pod, addresses: readonly Ip[], nodeAddresses: readonly Ip[]): ServiceMapping[] {
   return pod.spec.ports.flatMap(({ port, protocol, hostPort, hostIp = "" }) =>
     hostPort === undefined
       ? []
       : addresses.map((address): ServiceMapping => {
           const { family } = address;
           // The node's own addresses and no others: who is on a node does not say where the rest of the world is.
-          const doors = (cluster.graph.nodes.get(node) ?? []).filter((door) => isAt(hostIp, door));
+          const doors = nodeAddresses.filter((door) => isAt(hostIp, door));
           return {
             service: podId(pod),
             protocol: PROTOCOL[protocol],

@@ -10,6 +10,7 @@ import { keyOf, timeText } from "../client/objects.ts";
 import { parseSchedule, type Schedule } from "../resources/cron.ts";
 import type { Context, Controller } from "./context.ts";
 import { isTimeZone, lastTime, nextTime } from "./cron-schedule.ts";
+import { deleteThis } from "./delete-this.ts";
 import { byController } from "./indexes.ts";
 import type { Index } from "./informers.ts";
 import { verdictOf } from "./job-status.ts";
@@ -192,17 +193,9 @@ export class CronJobController implements Controller {
     }
   }
 
-  async #delete(cron: CronJob, { metadata: { namespace, name, uid } }: Job): Promise<void> {
-    try {
-      await this.#client.delete(
-        JOBS,
-        { namespace, name },
-        { propagationPolicy: "Background", ...(uid !== undefined && { uid }) },
-      );
-      this.#events.normal(cron, "SuccessfulDelete", `Deleted job ${name}`);
-    } catch (error) {
-      if (!isReason(error, "NotFound")) throw error;
-    }
+  async #delete(cron: CronJob, job: Job): Promise<void> {
+    if (await deleteThis(this.#client, JOBS, job, { propagationPolicy: "Background" }))
+      this.#events.normal(cron, "SuccessfulDelete", `Deleted job ${job.metadata.name}`);
   }
 
   stop(): void {

@@ -5,13 +5,13 @@
 import type { EndpointAddress, EndpointSubset } from "kubernetes-types/core/v1.js";
 import { parseIp } from "../base/ip.ts";
 import type { Client } from "../client/client.ts";
-import { isReason } from "../client/client.ts";
 import type { Informer } from "../client/informer.ts";
 import type { EndpointSlice, Endpoints, Service } from "../client/kinds.ts";
 import { ENDPOINT_SLICES, ENDPOINTS, SERVICES } from "../client/kinds.ts";
 import { keyOf } from "../client/objects.ts";
 import { concurrently } from "./concurrently.ts";
 import type { Context, Controller } from "./context.ts";
+import { deleteThis } from "./delete-this.ts";
 import { isEqual } from "./equal.ts";
 import type { Index } from "./informers.ts";
 import { isDeleting, isStatusOnly, ownedBy } from "./owners.ts";
@@ -82,15 +82,9 @@ export class EndpointSliceMirroring implements Controller {
       await this.#client.update(ENDPOINT_SLICES, { ...slice, metadata });
     });
     await concurrently(writes, WRITES, (write) => write());
-    await concurrently([...present.values()], WRITES, (slice) => this.#delete(slice));
-  }
-
-  async #delete({ metadata: { namespace, name, uid } }: EndpointSlice): Promise<void> {
-    try {
-      await this.#client.delete(ENDPOINT_SLICES, { namespace, name }, { ...(uid !== undefined && { uid }) });
-    } catch (error) {
-      if (!isReason(error, "NotFound")) throw error;
-    }
+    await concurrently([...present.values()], WRITES, async (slice) => {
+      await deleteThis(this.#client, ENDPOINT_SLICES, slice);
+    });
   }
 
   stop(): void {

@@ -1,12 +1,12 @@
 /** @module EndpointSlices of every Service that selects pods. */
 import type { Client } from "../client/client.ts";
-import { isReason } from "../client/client.ts";
 import type { Informer } from "../client/informer.ts";
 import type { EndpointSlice, Node, Service } from "../client/kinds.ts";
 import { ENDPOINT_SLICES, NODES, PODS, SERVICES } from "../client/kinds.ts";
 import { keyOf } from "../client/objects.ts";
 import { concurrently } from "./concurrently.ts";
 import type { Context, Controller } from "./context.ts";
+import { deleteThis } from "./delete-this.ts";
 import { isEqual } from "./equal.ts";
 import { PodFinder } from "./indexes.ts";
 import type { Index } from "./informers.ts";
@@ -174,12 +174,7 @@ export class EndpointSliceController implements Controller {
   }
 
   async #delete(slice: EndpointSlice, heard: Map<string, string | undefined>): Promise<void> {
-    const { namespace, name, uid } = slice.metadata;
-    try {
-      await this.#client.delete(ENDPOINT_SLICES, { namespace, name }, { ...(uid !== undefined && { uid }) });
-    } catch (error) {
-      if (!isReason(error, "NotFound")) throw error;
-    }
+    await deleteThis(this.#client, ENDPOINT_SLICES, slice);
     heard.set(keyOf(slice), undefined);
   }
 

@@ -1,12 +1,12 @@
 /** @module Endpoints, the older form of what is behind a Service: one object of the Service's name. */
 import type { EndpointAddress, EndpointSubset } from "kubernetes-types/core/v1.js";
 import type { Client } from "../client/client.ts";
-import { isReason } from "../client/client.ts";
 import type { Informer } from "../client/informer.ts";
 import type { Endpoints, Service } from "../client/kinds.ts";
 import { ENDPOINTS, PODS, SERVICES } from "../client/kinds.ts";
 import { keyOf } from "../client/objects.ts";
 import type { Context, Controller } from "./context.ts";
+import { deleteThis } from "./delete-this.ts";
 import { isEqual } from "./equal.ts";
 import { PodFinder } from "./indexes.ts";
 import { isDeleting, isStatusOnly } from "./owners.ts";
@@ -56,7 +56,7 @@ export class EndpointsController implements Controller {
     const present = this.#endpoints.byKey(key);
     if (!service || isDeleting(service)) {
       // What somebody else has made stays theirs.
-      if (present?.metadata.labels?.[MANAGED_BY] === NAME) await this.#delete(present);
+      if (present?.metadata.labels?.[MANAGED_BY] === NAME) await deleteThis(this.#client, ENDPOINTS, present);
       return;
     }
     if (!hasSelector(service.spec)) return;
@@ -85,14 +85,6 @@ export class EndpointsController implements Controller {
     const endpoints: Endpoints = { apiVersion: "v1", kind: "Endpoints", metadata, subsets };
     if (present) await this.#client.update(ENDPOINTS, endpoints);
     else await this.#client.create(ENDPOINTS, endpoints);
-  }
-
-  async #delete({ metadata: { namespace, name, uid } }: Endpoints): Promise<void> {
-    try {
-      await this.#client.delete(ENDPOINTS, { namespace, name }, { ...(uid !== undefined && { uid }) });
-    } catch (error) {
-      if (!isReason(error, "NotFound")) throw error;
-    }
   }
 
   stop(): void {

@@ -1,13 +1,13 @@
 /** @module Jobs: pods run until enough of them have succeeded, or too many have failed. */
 import type { JobStatus } from "kubernetes-types/batch/v1.js";
 import type { Client } from "../client/client.ts";
-import { isReason } from "../client/client.ts";
 import { EventRecorder } from "../client/events.ts";
 import type { Informer } from "../client/informer.ts";
 import type { Job, Pod } from "../client/kinds.ts";
 import { JOBS, PODS } from "../client/kinds.ts";
 import { keyOf, timeText } from "../client/objects.ts";
 import type { Context, Controller } from "./context.ts";
+import { deleteThis } from "./delete-this.ts";
 import { isEqual } from "./equal.ts";
 import { indexOf, isIndexed, jobPod } from "./job-pods.ts";
 import { decidedVerdict, statusOf, type Verdict, verdictOf } from "./job-status.ts";
@@ -200,16 +200,7 @@ export class JobController implements Controller {
       this.#queue.addAfter(key, left);
       return;
     }
-    const { namespace, name, uid } = job.metadata;
-    try {
-      await this.#client.delete(
-        JOBS,
-        { namespace, name },
-        { propagationPolicy: "Background", ...(uid !== undefined && { uid }) },
-      );
-    } catch (error) {
-      if (!isReason(error, "NotFound")) throw error;
-    }
+    await deleteThis(this.#client, JOBS, job, { propagationPolicy: "Background" });
   }
 
   stop(): void {

@@ -25,6 +25,7 @@ import { type ProbeKind, Probes } from "./probes.ts";
 import { BACKOFF_MS, delayOf, formerly, humanDelay, restarts } from "./restart-policy.ts";
 import { hasManyUsers } from "./runtime/processes.ts";
 import { ContainerError, type PodSandbox, type RunningContainer, type Runtime } from "./runtime/runtime.ts";
+import { messageOf } from "./streams/status.ts";
 
 export interface PodContainersOptions {
   readonly client: Client;
@@ -242,7 +243,7 @@ export class PodContainers {
       await runHook(container, hook, this.#handsOf(begun), HOOK_MS);
     } catch (error) {
       if (record.running !== running) return;
-      events.warning(pod, "FailedPostStartHook", `PostStartHook failed: ${wordsOf(error)}`);
+      events.warning(pod, "FailedPostStartHook", `PostStartHook failed: ${messageOf(error)}`);
       events.normal(pod, "Killing", "FailedPostStartHook");
       await runtime.stop(running, graceOf(pod) * 1000);
       return;
@@ -268,20 +269,21 @@ export class PodContainers {
   #backOff(pod: Pod, record: ContainerRecord, running: RunningContainer): void {
     const delay = delayOf(record, running);
     record.notBefore = Date.now() + delay;
-    const words = `back-off ${humanDelay(delay)} restarting failed container=${record.name} pod=${pod.metadata.name}_${pod.metadata.namespace}(${pod.metadata.uid})`;
-    record.waiting =
-      delay === 0 ? { reason: "ContainerCreating" } : { reason: "CrashLoopBackOff", message: words };
-    if (delay > 0)
-      this.#options.events.warning(
-        pod,
-        "BackOff",
-        `Back-off restarting failed container ${record.name} in pod ${pod.metadata.name}_${pod.metadata.namespace}(${pod.metadata.uid})`,
-      );
+    if (delay === 0) {
+      record.waiting = { reason: "ContainerCreating" };
+      return;
+    }
+    const { name, namespace, uid } = pod.metadata;
+    const place = `${name}_${namespace}(${uid})`;
+    const message = `back-off ${humanDelay(delay)} restarting failed container=${record.name} pod=${place}`;
+    record.waiting = { reason: "CrashLoopBackOff", message };
+    const words = `Back-off restarting failed container ${record.name} in pod ${place}`;
+    this.#options.events.warning(pod, "BackOff", words);
   }
 
   #failedToStart(pod: Pod, record: ContainerRecord, error: unknown): void {
     const { events, wake } = this.#options;
-    const message = wordsOf(error);
+    const message = messageOf(error);
     const isImage =
       error instanceof ContainerError &&
       (error.reason === "ErrImagePull" || error.reason === "InvalidImageName");
@@ -379,7 +381,7 @@ export class PodContainers {
       const began = Date.now();
       const done = runHook(container, hook, this.#handsOf(begun), graceMs).catch((error: unknown) => {
         if (this.#begun.get(name) === begun)
-          events.warning(pod, "FailedPreStopHook", `PreStopHook failed: ${wordsOf(error)}`);
+          events.warning(pod, "FailedPreStopHook", `PreStopHook failed: ${messageOf(error)}`);
       });
       await Promise.race([done, running.exit]);
       left = Math.max(graceMs - (Date.now() - began), Math.min(LEAST_GRACE_MS, graceMs));
@@ -416,8 +418,4 @@ export class PodContainers {
     for (const { running } of this.#begun.values())
       void this.#options.runtime.stop(running, graceSeconds * 1000);
   }
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

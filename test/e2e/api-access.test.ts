@@ -1,23 +1,9 @@
 /** @module The API server over HTTP: who asks, and what they may. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { HttpClient } from "../../src/client/http-client.ts";
+import { describe, expect, it } from "vitest";
 import { CONFIG_MAPS, NAMESPACES, NODES, PODS, SERVICE_ACCOUNTS } from "../../src/client/kinds.ts";
-import {
-  AS_ADMIN,
-  configMap,
-  pod,
-  refusalOf,
-  startTestControlPlane,
-  type TestControlPlane,
-} from "../support/control-plane.ts";
+import { AS_ADMIN, configMap, controlPlaneForFile, pod, refusalOf } from "../support/control-plane.ts";
 
-let api: TestControlPlane;
-let admin: HttpClient;
-beforeAll(async () => {
-  api = await startTestControlPlane();
-  admin = api.client("admin");
-});
-afterAll(() => api.close());
+const { api, admin } = await controlPlaneForFile();
 
 describe("who asks", () => {
   it("without a token, or with a wrong one, there is no answer", async () => {

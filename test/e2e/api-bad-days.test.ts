@@ -1,22 +1,10 @@
 /** @module The API server over HTTP: clients that mean harm, or know no better. */
 import { connect } from "node:net";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { HttpClient } from "../../src/client/http-client.ts";
+import { describe, expect, it } from "vitest";
 import { CONFIG_MAPS, NAMESPACES } from "../../src/client/kinds.ts";
-import {
-  AS_ADMIN,
-  configMap,
-  startTestControlPlane,
-  type TestControlPlane,
-} from "../support/control-plane.ts";
+import { AS_ADMIN, configMap, controlPlaneForFile } from "../support/control-plane.ts";
 
-let api: TestControlPlane;
-let admin: HttpClient;
-beforeAll(async () => {
-  api = await startTestControlPlane();
-  admin = api.client("admin");
-});
-afterAll(() => api.close());
+const { api, admin } = await controlPlaneForFile();
 
 describe("bad days", () => {
   it("a body of 100 MB is refused without being read", async () => {

@@ -1,20 +1,8 @@
 /** @module The API server over HTTP: custom resources, from their definition to its end. */
-import { afterAll, beforeAll, describe, expect, it, test } from "vitest";
-import type { HttpClient } from "../../src/client/http-client.ts";
-import {
-  AS_ADMIN,
-  refusalOf,
-  startTestControlPlane,
-  type TestControlPlane,
-} from "../support/control-plane.ts";
+import { describe, expect, it, test } from "vitest";
+import { AS_ADMIN, controlPlaneForFile, refusalOf } from "../support/control-plane.ts";
 
-let api: TestControlPlane;
-let admin: HttpClient;
-beforeAll(async () => {
-  api = await startTestControlPlane();
-  admin = api.client("admin");
-});
-afterAll(() => api.close());
+const { api, admin } = await controlPlaneForFile();
 
 const CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 const OPEN = { type: "object", "x-kubernetes-preserve-unknown-fields": true };

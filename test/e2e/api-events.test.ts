@@ -1,20 +1,8 @@
 /** @module The API server over HTTP: events, which two groups tell in words of their own. */
-import { afterAll, beforeAll, expect, test } from "vitest";
-import type { HttpClient } from "../../src/client/http-client.ts";
-import {
-  AS_ADMIN,
-  refusalOf,
-  startTestControlPlane,
-  type TestControlPlane,
-} from "../support/control-plane.ts";
+import { expect, test } from "vitest";
+import { AS_ADMIN, controlPlaneForFile, refusalOf } from "../support/control-plane.ts";
 
-let api: TestControlPlane;
-let admin: HttpClient;
-beforeAll(async () => {
-  api = await startTestControlPlane();
-  admin = api.client("admin");
-});
-afterAll(() => api.close());
+const { api, admin } = await controlPlaneForFile();
 
 const OLD = "/api/v1/namespaces/default/events";
 const NEW = "/apis/events.k8s.io/v1/namespaces/default/events";

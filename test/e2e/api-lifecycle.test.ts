@@ -1,23 +1,9 @@
 /** @module The API server over HTTP: evictions, namespaces, finalizers: how objects end. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { HttpClient } from "../../src/client/http-client.ts";
+import { describe, expect, it } from "vitest";
 import { CONFIG_MAPS, NAMESPACES, PODS } from "../../src/client/kinds.ts";
-import {
-  AS_ADMIN,
-  configMap,
-  pod,
-  refusalOf,
-  startTestControlPlane,
-  type TestControlPlane,
-} from "../support/control-plane.ts";
+import { AS_ADMIN, configMap, controlPlaneForFile, pod, refusalOf } from "../support/control-plane.ts";
 
-let api: TestControlPlane;
-let admin: HttpClient;
-beforeAll(async () => {
-  api = await startTestControlPlane();
-  admin = api.client("admin");
-});
-afterAll(() => api.close());
+const { api, admin } = await controlPlaneForFile();
 
 describe("evictions", () => {
   const budgets = "/apis/policy/v1/namespaces/default/poddisruptionbudgets";

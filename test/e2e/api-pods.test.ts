@@ -1,16 +1,9 @@
 /** @module The API server over HTTP: what a pod is given on its way in. */
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { HttpClient } from "../../src/client/http-client.ts";
+import { describe, expect, test } from "vitest";
 import { MemoryStore } from "../../src/store/memory-store.ts";
-import { refusalOf, startTestControlPlane, type TestControlPlane } from "../support/control-plane.ts";
+import { controlPlaneForFile, refusalOf, startTestControlPlane } from "../support/control-plane.ts";
 
-let api: TestControlPlane;
-let admin: HttpClient;
-beforeAll(async () => {
-  api = await startTestControlPlane();
-  admin = api.client("admin");
-});
-afterAll(() => api.close());
+const { admin } = await controlPlaneForFile();
 
 type Fields = Record<string, unknown>;
 interface PodObject {

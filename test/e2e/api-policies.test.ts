@@ -1,17 +1,8 @@
 /** @module The API server over HTTP: the fields of policies that are not Kubernetes' own, told and checked as built-in ones are. */
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import {
-  AS_ADMIN,
-  type RawAnswer,
-  startTestControlPlane,
-  type TestControlPlane,
-} from "../support/control-plane.ts";
+import { describe, expect, test } from "vitest";
+import { AS_ADMIN, controlPlaneForFile, type RawAnswer } from "../support/control-plane.ts";
 
-let api: TestControlPlane;
-beforeAll(async () => {
-  api = await startTestControlPlane();
-});
-afterAll(() => api.close());
+const { api } = await controlPlaneForFile();
 
 const CALICO = "/apis/projectcalico.org/v3";
 const GLOBAL = `${CALICO}/globalnetworkpolicies`;

@@ -1,20 +1,8 @@
 /** @module The API server over HTTP: roles that are for objects of one name. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { HttpClient } from "../../src/client/http-client.ts";
-import {
-  AS_ADMIN,
-  configMap,
-  startTestControlPlane,
-  type TestControlPlane,
-} from "../support/control-plane.ts";
+import { beforeAll, describe, expect, it } from "vitest";
+import { AS_ADMIN, configMap, controlPlaneForFile } from "../support/control-plane.ts";
 
-let api: TestControlPlane;
-let admin: HttpClient;
-beforeAll(async () => {
-  api = await startTestControlPlane();
-  admin = api.client("admin");
-});
-afterAll(() => api.close());
+const { api, admin } = await controlPlaneForFile();
 
 describe("a role for one name", () => {
   const as = async (query: string): Promise<{ readonly code: number; readonly text: string }> =>

@@ -1,21 +1,9 @@
 /** @module The API server over HTTP: addresses and ports of Services, and what else is refused of objects' fields. */
-import { afterAll, beforeAll, describe, expect, it, test } from "vitest";
-import type { HttpClient } from "../../src/client/http-client.ts";
+import { describe, expect, it, test } from "vitest";
 import { SERVICES, type Service } from "../../src/client/kinds.ts";
-import {
-  AS_ADMIN,
-  refusalOf,
-  startTestControlPlane,
-  type TestControlPlane,
-} from "../support/control-plane.ts";
+import { AS_ADMIN, controlPlaneForFile, refusalOf } from "../support/control-plane.ts";
 
-let api: TestControlPlane;
-let admin: HttpClient;
-beforeAll(async () => {
-  api = await startTestControlPlane();
-  admin = api.client("admin");
-});
-afterAll(() => api.close());
+const { api, admin } = await controlPlaneForFile();
 
 const path = "/api/v1/namespaces/default/services";
 const service = (name: string, spec: object = {}) => ({

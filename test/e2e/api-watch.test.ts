@@ -1,25 +1,11 @@
 /** @module The API server over HTTP: lists and watches. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { WatchEvent } from "../../src/client/client.ts";
-import type { HttpClient } from "../../src/client/http-client.ts";
 import { Informer } from "../../src/client/informer.ts";
 import { CONFIG_MAPS, NAMESPACES, PODS, type Pod } from "../../src/client/kinds.ts";
-import {
-  AS_ADMIN,
-  configMap,
-  pod,
-  refusalOf,
-  startTestControlPlane,
-  type TestControlPlane,
-} from "../support/control-plane.ts";
+import { AS_ADMIN, configMap, controlPlaneForFile, pod, refusalOf } from "../support/control-plane.ts";
 
-let api: TestControlPlane;
-let admin: HttpClient;
-beforeAll(async () => {
-  api = await startTestControlPlane();
-  admin = api.client("admin");
-});
-afterAll(() => api.close());
+const { api, admin } = await controlPlaneForFile();
 
 describe("lists and watches", () => {
   it("pages fit together although writes go on between them", async () => {

@@ -1,23 +1,9 @@
 /** @module The API server over HTTP, as its clients meet it: objects, from their creation to their end. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { HttpClient } from "../../src/client/http-client.ts";
+import { describe, expect, it } from "vitest";
 import { CONFIG_MAPS, DEPLOYMENTS, PODS, SERVICES } from "../../src/client/kinds.ts";
-import {
-  AS_ADMIN,
-  configMap,
-  pod,
-  refusalOf,
-  startTestControlPlane,
-  type TestControlPlane,
-} from "../support/control-plane.ts";
+import { AS_ADMIN, configMap, controlPlaneForFile, pod, refusalOf } from "../support/control-plane.ts";
 
-let api: TestControlPlane;
-let admin: HttpClient;
-beforeAll(async () => {
-  api = await startTestControlPlane();
-  admin = api.client("admin");
-});
-afterAll(() => api.close());
+const { api, admin } = await controlPlaneForFile();
 
 describe("objects", () => {
   it("a write upon an old version is a conflict, and changes nothing", async () => {

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { afterAll } from "vitest";
 import { tokenHash } from "../../src/apiserver/users.ts";
 import { parseCidr } from "../../src/base/ip.ts";
 import { ApiError } from "../../src/client/client.ts";
@@ -81,6 +82,16 @@ export async function startTestControlPlane(
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** One for all tests of a file, closed after the last of them. */
+export async function controlPlaneForFile(): Promise<{
+  readonly api: TestControlPlane;
+  readonly admin: HttpClient;
+}> {
+  const api = await startTestControlPlane();
+  afterAll(() => api.close());
+  return { api, admin: api.client("admin") };
 }
 
 function raw(

@@ -9,7 +9,8 @@ const { version } = JSON.parse(readFileSync("package.json", "utf8"));
 
 rmSync("dist/bin", { recursive: true, force: true });
 await build({
-  entryPoints: { tortie: "src/cli/main.ts" },
+  // The second is what threads of the machine run.
+  entryPoints: { tortie: "src/cli/main.ts", launcher: "src/kubelet/runtime/launcher/thread.ts" },
   outdir: "dist/bin",
   bundle: true,
   splitting: true,

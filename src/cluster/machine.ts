@@ -46,6 +46,7 @@ export interface MachineOptions {
   readonly catalogue: ImageCatalogue;
   /** The bundled tools that containers have. */
   readonly toolsPath: string;
+  readonly launcherPath: string;
   /** The API's socket on the host's loopback, opened outside. */
   readonly apiDescriptor: number;
   readonly log: (line: string) => void;
@@ -112,6 +113,7 @@ export class Machine implements PodHost {
       directory: path.join(layout.run, "runtime"),
       catalogue: options.catalogue,
       toolsPath: options.toolsPath,
+      launcherPath: options.launcherPath,
     });
     const machine = new Machine(options, { lab, processes, runtime });
     await machine.#startAll();

@@ -67,6 +67,7 @@ export async function runMachine(name: string, version: string): Promise<void> {
       version,
       catalogue: readCatalogue(settings),
       toolsPath: assetPath("tools.cjs"),
+      launcherPath: assetPath("launcher.js"),
       apiDescriptor: API_DESCRIPTOR,
       log,
     });

@@ -1,6 +1,6 @@
 /** @module What the runtime is told of a container: its spec, and what the pod, its volumes and its Services add. */
 import path from "node:path";
-import type { Container, PodSpec } from "kubernetes-types/core/v1.js";
+import type { Container, PodSpec, SeccompProfile } from "kubernetes-types/core/v1.js";
 import type { Client } from "../client/client.ts";
 import type { Service } from "../client/kinds.ts";
 import { ConfigError } from "./config-error.ts";
@@ -89,7 +89,17 @@ function securityOf(
     groups,
     readOnlyRoot: own.readOnlyRootFilesystem === true,
     noNewPrivileges: own.allowPrivilegeEscalation === false,
+    seccomp: seccompOf(own.seccompProfile ?? pod.seccompProfile),
     addCapabilities: own.capabilities?.add ?? [],
     dropCapabilities: own.capabilities?.drop ?? [],
   };
+}
+
+/** Unconfined where nothing is said, as upstream's kubelet has it by default. @throws ConfigError */
+function seccompOf(profile: SeccompProfile | undefined): Security["seccomp"] {
+  if (!profile || profile.type === "Unconfined") return "Unconfined";
+  if (profile.type === "RuntimeDefault") return "RuntimeDefault";
+  throw new ConfigError(
+    `seccompProfile.type ${JSON.stringify(profile.type)} is not supported here; use RuntimeDefault or Unconfined`,
+  );
 }

@@ -23,7 +23,7 @@ import {
 import type { PodVolumes } from "./pod-volumes.ts";
 import { type ProbeKind, Probes } from "./probes.ts";
 import { BACKOFF_MS, delayOf, formerly, humanDelay, restarts } from "./restart-policy.ts";
-import { hasManyUsers } from "./runtime/processes.ts";
+import { hasManyUsers } from "./runtime/limits.ts";
 import { ContainerError, type PodSandbox, type RunningContainer, type Runtime } from "./runtime/runtime.ts";
 import { messageOf } from "./streams/status.ts";
 

@@ -37,6 +37,28 @@ export const MOUNT_ATTR_RDONLY = 1;
 /** The same number on every architecture, as for all system calls since 2019. */
 export const SYS_MOUNT_SETATTR = 442;
 export const SYS_OPENAT2 = 437;
+export const SYS_OPEN_TREE = 428;
+export const SYS_MOVE_MOUNT = 429;
+export const OPEN_TREE_CLONE = 1;
+export const MOVE_MOUNT_F_EMPTY_PATH = 4;
+export const AT_EMPTY_PATH = 0x1000;
+
+/** Of those whose numbers differ: asm/unistd_64.h on x86-64, asm-generic/unistd.h on arm64. */
+const isX64 = process.arch === "x64";
+export const SYS_SETGROUPS: number = isX64 ? 116 : 159;
+export const SYS_SETRESUID: number = isX64 ? 117 : 147;
+export const SYS_SETRESGID: number = isX64 ? 119 : 149;
+export const SYS_CHROOT: number = isX64 ? 161 : 51;
+export const SYS_UNSHARE: number = isX64 ? 272 : 97;
+export const SYS_SETNS: number = isX64 ? 308 : 268;
+
+// linux/prctl.h
+export const PR_SET_KEEPCAPS = 8;
+export const PR_CAPBSET_READ = 23;
+export const PR_CAPBSET_DROP = 24;
+export const PR_SET_NO_NEW_PRIVS = 38;
+export const PR_CAP_AMBIENT = 47;
+export const PR_CAP_AMBIENT_CLEAR_ALL = 4;
 
 // linux/openat2.h
 export const RESOLVE_NO_MAGICLINKS = 0x02;

@@ -7,6 +7,7 @@ import { createRequire } from "node:module";
 import { constants as osConstants } from "node:os";
 import type { Facts, FailureCode } from "../base/errors.ts";
 import { OpError } from "../base/errors.ts";
+import { SYS_CHROOT, SYS_SETNS, SYS_UNSHARE } from "./constants.ts";
 
 type Koffi = typeof import("koffi").default;
 
@@ -70,6 +71,40 @@ export interface Libc {
   ): number;
   /** No C library has a name for it: the first argument is the system call's number. */
   openat2(number: number, folder: number, path: string, how: Uint8Array, size: number): number;
+  openTree(number: number, folder: number, path: string, flags: number): number;
+  moveMount(
+    number: number,
+    from: number,
+    fromPath: string,
+    folder: number,
+    path: string,
+    flags: number,
+  ): number;
+  prctl(option: number, first: number, second: number, third: number, fourth: number): number;
+  capget(header: Uint8Array, data: Uint8Array): number;
+  capset(header: Uint8Array, data: Uint8Array): number;
+  /** Of the calling thread alone, where the C library's own functions change all threads. */
+  threadIds(number: number, real: number, effective: number, saved: number): number;
+  threadGroups(number: number, count: number, groups: Uint32Array): number;
+  /** setns, unshare and chroot with a sixth argument: see {@link passKey}. */
+  callWithKey(
+    number: number,
+    first: number,
+    second: number,
+    third: number,
+    fourth: number,
+    fifth: number,
+    key: bigint,
+  ): number;
+  chrootWithKey(
+    number: number,
+    path: string,
+    second: number,
+    third: number,
+    fourth: number,
+    fifth: number,
+    key: bigint,
+  ): number;
 }
 
 const SIGNATURES: Readonly<Record<keyof Libc, string>> = {
@@ -110,6 +145,19 @@ const SIGNATURES: Readonly<Record<keyof Libc, string>> = {
   syscall:
     "long syscall(long number, long fd, const char *path, long flags, const uint8_t *attributes, long size)",
   openat2: "long syscall(long number, long folder, const char *path, const uint8_t *how, long size)",
+  openTree: "long syscall(long number, long folder, const char *path, long flags)",
+  moveMount:
+    "long syscall(long number, long from, const char *fromPath, long folder, const char *path, long flags)",
+  prctl:
+    "int prctl(int option, unsigned long first, unsigned long second, unsigned long third, unsigned long fourth)",
+  capget: "int capget(uint8_t *header, uint8_t *data)",
+  capset: "int capset(uint8_t *header, const uint8_t *data)",
+  threadIds: "long syscall(long number, long real, long effective, long saved)",
+  threadGroups: "long syscall(long number, long count, const uint32_t *groups)",
+  callWithKey:
+    "long syscall(long number, long first, long second, long third, long fourth, long fifth, uint64_t key)",
+  chrootWithKey:
+    "long syscall(long number, const char *path, long second, long third, long fourth, long fifth, uint64_t key)",
 };
 
 let loaded: { readonly koffi: Koffi; readonly libc: Libc } | undefined;
@@ -139,6 +187,17 @@ function load(): { readonly koffi: Koffi; readonly libc: Libc } {
 
 export function libc(): Libc {
   return load().libc;
+}
+
+/**
+ * From now on this thread's setns, unshare and chroot have a sixth argument, which the kernel ignores: a seccomp filter
+ * lets them pass by it.
+ */
+export function passKey(key: bigint): void {
+  const { libc: all } = load();
+  all.setns = (fd, type) => all.callWithKey(SYS_SETNS, fd, type, 0, 0, 0, key);
+  all.unshare = (flags) => all.callWithKey(SYS_UNSHARE, flags, 0, 0, 0, 0, key);
+  all.chroot = (path) => all.chrootWithKey(SYS_CHROOT, path, 0, 0, 0, 0, key);
 }
 
 /** koffi itself, for what is not a call into libc (polling a file descriptor, addresses of buffers). */

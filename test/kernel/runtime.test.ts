@@ -32,6 +32,7 @@ function open(directory: string): Runtime | undefined {
       directory: path.join(directory, "runtime"),
       catalogue: new ImageCatalogue(),
       toolsPath: path.join(directory, "tools.cjs"),
+      launcherPath: path.join(import.meta.dirname, "../../dist/bin/launcher.js"),
     });
   } catch (error) {
     if (error instanceof OpError && error.code === "kernel-unavailable") return undefined;

@@ -45,6 +45,7 @@ function openRuntime(): Runtime | undefined {
       directory: path.join(directory, "runtime"),
       catalogue: new ImageCatalogue(),
       toolsPath: path.join(directory, "tools.cjs"),
+      launcherPath: path.join(import.meta.dirname, "../../dist/bin/launcher.js"),
     });
   } catch (error) {
     if (error instanceof OpError && error.code === "kernel-unavailable") return undefined;

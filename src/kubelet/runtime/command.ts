@@ -1,5 +1,5 @@
 /** @module Finding a program as execvp would, so that a missing one is named in containerd's words before anything runs. */
-import { accessSync, constants, mkdirSync, statSync } from "node:fs";
+import { accessSync, constants, statSync } from "node:fs";
 import path from "node:path";
 import { ContainerError } from "./container.ts";
 
@@ -63,16 +63,4 @@ export function checkProgram(
     `${prefix}: exec: "${program}": ${denied ? said : words}`,
     denied ? 126 : 127,
   );
-}
-
-/** As runc does, makes the working directory where there is none. */
-export function prepareDirectory(cwd: string): void {
-  let problem: string;
-  try {
-    mkdirSync(cwd, { recursive: true });
-    return;
-  } catch (error) {
-    problem = error instanceof Error ? error.message : String(error);
-  }
-  throw new ContainerError("CreateContainerError", `mkdir ${cwd}: ${problem}`);
 }

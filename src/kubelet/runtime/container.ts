@@ -59,6 +59,7 @@ export interface Security {
   readonly groups: readonly number[];
   readonly readOnlyRoot: boolean;
   readonly noNewPrivileges: boolean;
+  readonly seccomp: "RuntimeDefault" | "Unconfined";
   /** As in a pod's spec: `NET_ADMIN`, `ALL`. Beside those that container engines give by default. */
   readonly addCapabilities: readonly string[];
   readonly dropCapabilities: readonly string[];

@@ -1,230 +1,185 @@
-/** @module Processes of containers: their namespaces are made, entered and closed here. */
-import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
+/** @module Processes of containers: their namespaces are held here, and made and entered by threads of `launcher/`. */
+import { closeSync, openSync, writeSync } from "node:fs";
+import type { Netns } from "../../linux/netns.ts";
 import type { BaseDirectory } from "./base-directory.ts";
 import { prepareBase, TOOLS_DIRECTORY } from "./base-directory.ts";
-import { checkProgram, environment, prepareDirectory } from "./command.ts";
-import type { ContainerConfig, Mount, Security } from "./container.ts";
+import { environment } from "./command.ts";
+import type { Mount } from "./container.ts";
 import { ContainerError } from "./container.ts";
+import { HeldDescriptors } from "./held-descriptors.ts";
 import type { Launched } from "./launch.ts";
-import { launch } from "./launch.ts";
-import { buildRoot } from "./root-file-system.ts";
+import { launch, makePipe } from "./launch.ts";
+import { Launcher } from "./launcher/launcher.ts";
+import type { Built, ContainerPlace, ProgramSpec, Shared } from "./launcher/protocol.ts";
+import { confinementOf, ORDINARY, ownerOf, rightsOf } from "./limits.ts";
+import type { RootSpec } from "./root-file-system.ts";
 import type { Container, Spaces } from "./running.ts";
-import type { Place } from "./thread-namespaces.ts";
-import { ThreadNamespaces } from "./thread-namespaces.ts";
 
-interface Shared {
-  readonly uts: number;
-  readonly ipc: number;
-  users: number;
+/** Namespaces that the containers of a pod share. */
+interface PodNamespaces extends Shared {
+  readonly netns: Netns;
+  readonly held: HeldDescriptors;
 }
 
-/** What container engines leave to a container's root, but for mknod: volumes are on the machine's own file systems. */
-const CAPABILITIES: readonly string[] =
-  "chown dac_override fowner fsetid kill setgid setuid setpcap net_bind_service net_raw sys_chroot audit_write setfcap".split(
-    " ",
-  );
-const SETPRIV = "/usr/bin/setpriv";
-const ORDINARY: Security = {
-  privileged: false,
-  groups: [],
-  readOnlyRoot: false,
-  noNewPrivileges: false,
-  addCapabilities: [],
-  dropCapabilities: [],
-};
+/** While any container of the pod has a process. */
+interface SharedByPod {
+  readonly namespaces: Promise<PodNamespaces>;
+  readonly users: Set<Container>;
+}
 
-const BIND = "/bin/busybox mount -o bind";
-const READ_ONLY = "/bin/busybox mount -o remount,bind,ro,nosuid,nodev,noexec";
-/** Process 1 mounts its own /proc first: only a member of a PID namespace can. */
-const MOUNT_PROC = "/bin/busybox mount -t proc -o nosuid,nodev,noexec proc /proc";
-/** As container engines have it: what is the whole machine's can be read, not written. */
-const READ_ONLY_PROC = `for p in sys sysrq-trigger bus fs irq; do [ ! -e /proc/$p ] || { ${BIND} /proc/$p /proc/$p && ${READ_ONLY} /proc/$p; } || exit 128; done`;
-const INIT = `${MOUNT_PROC}; exec "$@"`;
-const CONFINED_INIT = `${MOUNT_PROC}; ${READ_ONLY_PROC}; exec "$@"`;
-/** Ignoring SIGCHLD, which lasts over exec, lets the kernel clear away orphans. */
-const PAUSE = `${MOUNT_PROC}; ${READ_ONLY_PROC}; echo ready; trap "" CHLD; exec /bin/busybox sleep 2147483647`;
+interface Start {
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly tty: boolean;
+  readonly stdin: boolean;
+  /** Only to have namespaces. */
+  readonly pause: boolean;
+  readonly mounts: readonly Mount[];
+}
 
-const EXEC_FAILED = "OCI runtime exec failed: exec failed: unable to start container process";
-const START_FAILED =
-  "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: error during container init";
-
-/** Names that dash does not hand on. */
+/** Names that dash and busybox's shell do not hand on. */
 const PLAIN_NAME = /^[A-Za-z_]\w*$/;
 
-function capabilities({ addCapabilities, dropCapabilities, noNewPrivileges }: Security): string[] {
-  const nameOf = (text: string): string => text.toLowerCase().replace(/^cap_/, "");
-  const [add, drop] = [addCapabilities.map(nameOf), dropCapabilities.map(nameOf)];
-  // What is dropped and added stays: `drop: [ALL], add: [NET_RAW]`.
-  const kept = drop.includes("all") ? [] : CAPABILITIES.filter((name) => !drop.includes(name));
-  const bounds = add.includes("all")
-    ? ["+all", ...drop.filter((name) => name !== "all").map((name) => `-${name}`)]
-    : ["-all", ...new Set([...kept, ...add])].map((name) => (name === "-all" ? name : `+${name}`));
-  return [
-    "--bounding-set",
-    bounds.join(","),
-    "--inh-caps=-all",
-    ...(noNewPrivileges ? ["--no-new-privs"] : []),
-  ];
-}
-
-function identity({ user, group, groups }: Security): string[] {
-  if (!hasManyUsers() || (user === undefined && group === undefined && groups.length === 0)) return [];
-  return [
-    ...(user === undefined ? [] : ["--reuid", String(user)]),
-    ...["--regid", String(group ?? 0)],
-    ...(groups.length === 0 ? ["--clear-groups"] : ["--groups", groups.join(",")]),
-  ];
-}
-
-let manyUsers: boolean | undefined;
-
-/** Whether there is another user than root here: without privileges outside, a user namespace has one only. */
-export function hasManyUsers(): boolean {
-  manyUsers ??= readFileSync("/proc/self/uid_map", "utf8")
-    .trim()
-    .split("\n")
-    .some((line) => Number(line.trim().split(/\s+/)[2]) > 1);
-  return manyUsers;
-}
-
-function ownerOf({ security }: ContainerConfig): number | undefined {
-  return hasManyUsers() ? security?.user : undefined;
-}
-
-/** @throws ContainerError where nothing takes capabilities away: then nothing starts with them */
-function limited(container: Container, argv: readonly string[]): readonly string[] {
-  const { security = ORDINARY } = container.config;
-  const limits = [...(security.privileged ? [] : capabilities(security)), ...identity(security)];
-  if (limits.length === 0) return argv;
-  if (existsSync(SETPRIV)) return [SETPRIV, ...limits, "--", ...argv];
-  throw new ContainerError(
-    "CreateContainerError",
-    `${SETPRIV} is needed; install it with: apt-get install util-linux`,
-  );
-}
-
-const SET_UP_MS = 2000;
-const SET_UP_LOOK_MS = 2;
-
-/** Resolves when process 1 has mounted what it has to: whoever came before would see another /proc, and an open one. */
-async function isSetUp({ pid }: Launched): Promise<void> {
-  const deadline = Date.now() + SET_UP_MS;
-  const isMounting = (): boolean => {
-    try {
-      const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-      return words[2] === INIT || words[2] === CONFINED_INIT;
-    } catch {
-      return false;
-    }
-  };
-  while (isMounting() && Date.now() < deadline) await sleep(SET_UP_LOOK_MS);
-}
-
 export class Processes {
-  readonly #threads: ThreadNamespaces;
+  readonly #launcher: Launcher;
   readonly #base: BaseDirectory;
-  readonly #shared = new Map<string, Shared>();
-  readonly #sharers = new Set<Container>();
+  readonly #shared = new Map<string, SharedByPod>();
 
-  constructor(directory: string, toolsPath: string | undefined) {
-    this.#threads = new ThreadNamespaces();
-    this.#base = prepareBase(directory, toolsPath);
+  /** @param launcherPath - `launcher/thread.ts`, built */
+  constructor(directory: string, paths: { readonly toolsPath?: string; readonly launcherPath: string }) {
+    this.#base = prepareBase(directory, paths.toolsPath);
+    this.#launcher = new Launcher(paths.launcherPath);
   }
 
-  /** UTS and IPC of the pod, which live until its last container with a process ends. */
-  #share(container: Container): Shared {
-    const { uid, hostname } = container.pod;
+  /** Network, UTS and IPC of the pod, held until its last container with a process ends. */
+  #share(container: Container): Promise<PodNamespaces> {
+    const { uid } = container.pod;
     let shared = this.#shared.get(uid);
     if (!shared) {
-      shared = { ...this.#threads.createShared(hostname), users: 0 };
+      shared = { namespaces: this.#makeShared(container), users: new Set() };
       this.#shared.set(uid, shared);
     }
-    if (!this.#sharers.has(container)) {
-      this.#sharers.add(container);
-      shared.users++;
-    }
-    return shared;
+    shared.users.add(container);
+    return shared.namespaces;
   }
 
-  #createMount(container: Container, late: readonly Mount[]): number {
+  async #makeShared({ pod }: Container): Promise<PodNamespaces> {
+    // Of our own: the pod's is closed by those who made it, and its number is given out again then.
+    const netns = { name: pod.netns.name, fd: openSync(`/proc/self/fd/${pod.netns.fd}`, "r") };
+    try {
+      const { uts, ipc } = await this.#launcher.ask<Shared>({ do: "share", hostname: pod.hostname });
+      return { netns, uts, ipc, held: new HeldDescriptors([netns.fd, uts, ipc]) };
+    } catch (error) {
+      closeSync(netns.fd);
+      throw error;
+    }
+  }
+
+  #rootOf(container: Container): RootSpec {
     const { pod, config, found } = container;
     const { documentRoot, pages } = found.image;
     const files: Record<string, string> = {};
     if (documentRoot !== undefined)
       for (const [name, text] of Object.entries(pages)) if (name !== "*") files[documentRoot + name] = text;
     const links = found.image.kind === "agnhost" ? { "/agnhost": `${TOOLS_DIRECTORY}/tool` } : {};
-    return this.#threads.createMount(pod.netns, () =>
-      buildRoot({
-        base: this.#base,
-        hostname: pod.hostname,
-        mounts: [...config.mounts, ...late],
-        etc: config.etc,
-        files,
-        links,
-        readOnly: config.security?.readOnlyRoot === true,
-      }),
-    );
+    return { base: this.#base, hostname: pod.hostname, etc: config.etc, files, links };
   }
 
-  /** Process 1 of a new container, in new namespaces. */
-  #create(container: Container, start: () => Launched, late: readonly Mount[] = []): Spaces {
-    const { uts, ipc } = this.#share(container);
-    const mount = this.#createMount(container, late);
+  /**
+   * Process 1 of a new container, in new namespaces: built, started behind a gate, finished, and let through it.
+   * @throws ContainerError, OpError; nothing is left then
+   */
+  async #create(container: Container, how: Start): Promise<Spaces> {
+    const { config } = container;
+    const { security = ORDINARY } = config;
+    const confinement = confinementOf(security);
+    const program: ProgramSpec = {
+      argv: how.argv,
+      env: how.env,
+      cwd: config.workingDir ?? "/",
+      rights: rightsOf(security),
+    };
+    const { netns, uts, ipc } = await this.#share(container);
+    const root = this.#rootOf(container);
+    const { mounts } = how;
+    const built = await this.#launcher.ask<Built>({ do: "build", netns, root, mounts });
+    const { mount, trees } = built;
+    const gate = makePipe();
+    const place: ContainerPlace = { netns, uts, ipc, mount };
+    let pid: number | undefined;
+    let first: Launched | undefined;
     try {
-      const place: Place = { netns: container.pod.netns, uts, ipc, mount, pid: "new" };
-      const first = this.#threads.inside(place, start);
-      // One that could not be executed has no namespace; `end` tells.
-      const pid = openSync(first.pid === undefined ? "/dev/null" : `/proc/${first.pid}/ns/pid`, "r");
-      return { mount, pid, first };
+      const { started, launched } = await launch({ ...how, owner: ownerOf(security) }, (streams) =>
+        this.#launcher.start(confinement, {
+          do: "start",
+          place,
+          program,
+          streams,
+          gate: gate.read,
+          pause: how.pause,
+        }),
+      );
+      first = launched;
+      pid = started.pidNamespace;
+      if (launched.pid !== undefined) {
+        await this.#launcher.ask({
+          do: "finish",
+          place: { ...place, pid },
+          mounts,
+          trees,
+          readOnly: security.readOnlyRoot,
+          unmasked: security.privileged,
+          program,
+          pause: how.pause,
+        });
+        writeSync(gate.write, "go\n");
+      }
+      return { mount, pid, held: new HeldDescriptors([mount, pid]), first: launched };
     } catch (error) {
+      first?.kill("SIGKILL");
+      first?.end.catch(() => undefined);
       closeSync(mount);
+      if (pid !== undefined) closeSync(pid);
       throw error;
+    } finally {
+      for (const fd of [gate.read, gate.write, ...trees]) closeSync(fd);
     }
   }
 
   /** @throws ContainerError */
-  startMain(container: Container, argv: readonly string[]): Launched {
+  async startMain(container: Container, argv: readonly string[]): Promise<Launched> {
     const { config, pod, found } = container;
-    const cwd = config.workingDir ?? "/";
     const env = environment(pod.hostname, [...found.image.env, ...config.env], config.tty);
     if (argv.length === 0) throw new ContainerError("CreateContainerError", "no command specified");
     const odd = Object.entries(env).filter(([name]) => !PLAIN_NAME.test(name));
-    const inner =
-      odd.length === 0 ? argv : ["/bin/env", ...odd.map(([name, value]) => `${name}=${value}`), ...argv];
-    container.spaces = this.#create(container, () => {
-      prepareDirectory(cwd);
-      checkProgram(argv, env, cwd, START_FAILED);
-      return launch({
-        argv: [
-          "/bin/sh",
-          "-c",
-          config.security?.privileged ? INIT : CONFINED_INIT,
-          "sh",
-          ...limited(container, inner),
-        ],
-        env,
-        cwd,
-        tty: config.tty,
-        stdin: config.stdin,
-        owner: ownerOf(config),
-      });
+    const { tty, stdin, mounts } = config;
+    const spaces = await this.#create(container, {
+      argv:
+        odd.length === 0 ? argv : ["/bin/env", ...odd.map(([name, value]) => `${name}=${value}`), ...argv],
+      env,
+      tty,
+      stdin,
+      mounts,
+      pause: false,
     });
-    return container.spaces.first;
+    container.spaces = spaces;
+    return spaces.first;
   }
 
   /** Namespaces for a container without a process, with a process 1 that only waits. */
   async #pause(container: Container): Promise<void> {
     const late = (await container.config.lateMounts?.()) ?? [];
-    const spaces = this.#create(
-      container,
-      () => launch({ argv: ["/bin/sh", "-c", PAUSE], env: {}, cwd: "/", tty: false, stdin: false }),
-      late,
-    );
+    const spaces = await this.#create(container, {
+      argv: [],
+      env: {},
+      tty: false,
+      stdin: false,
+      mounts: [...container.config.mounts, ...late],
+      pause: true,
+    });
     container.spaces = spaces;
-    spaces.first.stderr?.resume();
-    const ready = new Promise((resolve) => spaces.first.stdout.once("data", resolve));
-    await Promise.race([ready, spaces.first.end]);
+    for (const stream of [spaces.first.stdout, spaces.first.stderr]) stream?.resume();
+    spaces.first.end.catch(() => undefined);
   }
 
   /** @throws ContainerError */
@@ -238,18 +193,52 @@ export class Processes {
       container.preparing ??= this.#pause(container);
       await container.preparing;
     }
-    if (container.process) await isSetUp(container.process);
     const { spaces } = container;
     if (!spaces) throw new ContainerError("RunContainerError", `container ${container.id} has ended`);
-    const { uts, ipc } = this.#share(container);
-    const { mount, pid } = spaces;
-    const env = environment(pod.hostname, [...found.image.env, ...config.env], how.tty);
-    const cwd = config.workingDir ?? "/";
-    return this.#threads.inside({ netns: pod.netns, uts, ipc, mount, pid }, () => {
-      prepareDirectory(cwd);
-      checkProgram(command, env, cwd, EXEC_FAILED);
-      return launch({ argv: limited(container, command), env, cwd, owner: ownerOf(config), ...how });
+    const { security = ORDINARY } = config;
+    const program: ProgramSpec = {
+      argv: command,
+      env: environment(pod.hostname, [...found.image.env, ...config.env], how.tty),
+      cwd: config.workingDir ?? "/",
+      rights: rightsOf(security),
+    };
+    return this.#inside(container, spaces, async (place) => {
+      const { launched } = await launch({ ...how, owner: ownerOf(security) }, (streams) =>
+        this.#launcher.start(confinementOf(security), { do: "exec", place, program, streams }),
+      );
+      return launched;
     });
+  }
+
+  /** Whatever ends meanwhile, the namespaces stay the container's until `work` is done. */
+  async #inside<T>(
+    container: Container,
+    { mount, pid, held }: Spaces,
+    work: (place: ContainerPlace & { readonly pid: number }) => Promise<T>,
+  ): Promise<T> {
+    return held.whileOpen(async () => {
+      const { netns, uts, ipc, held: shared } = await this.#share(container);
+      return shared.whileOpen(() => work({ netns, uts, ipc, mount, pid }));
+    });
+  }
+
+  /**
+   * A regular file of a container that has namespaces, as the container may read it.
+   * @returns undefined where there is none, or it is larger
+   */
+  async read(container: Container, file: string, mostBytes: number): Promise<Buffer | undefined> {
+    const { spaces, config } = container;
+    if (!spaces) return undefined;
+    const bytes = await this.#inside(container, spaces, (place) =>
+      this.#launcher.ask<Uint8Array | undefined>({
+        do: "read",
+        place,
+        file,
+        mostBytes,
+        rights: rightsOf(config.security),
+      }),
+    );
+    return bytes && Buffer.from(bytes);
   }
 
   /** Ends what is left of a container and drops its namespaces. */
@@ -258,18 +247,18 @@ export class Processes {
     container.spaces = undefined;
     if (spaces) {
       if (!container.process) spaces.first.kill("SIGKILL");
-      closeSync(spaces.mount);
-      closeSync(spaces.pid);
+      spaces.held.release();
     }
-    if (!this.#sharers.delete(container)) return;
     const shared = this.#shared.get(container.pod.uid);
-    if (!shared || --shared.users > 0) return;
+    if (!shared?.users.delete(container) || shared.users.size > 0) return;
     this.#shared.delete(container.pod.uid);
-    closeSync(shared.uts);
-    closeSync(shared.ipc);
+    void shared.namespaces.then(
+      ({ held }) => held.release(),
+      () => undefined,
+    );
   }
 
-  close(): void {
-    this.#threads.close();
+  close(): Promise<void> {
+    return this.#launcher.close();
   }
 }

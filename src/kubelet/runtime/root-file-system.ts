@@ -1,8 +1,10 @@
 /**
  * @module A container's root: a tmpfs of its own, with the machine's /usr, /lib and /lib64 under it, read-only.
  *
- * Everything here runs on the main thread inside a new mount namespace (see `thread-namespaces.ts`), so plain
- * synchronous file calls and mounts act on the container alone. It takes under a millisecond or two.
+ * Everything here runs inside a new mount namespace (see `thread-namespaces.ts`), so plain synchronous file calls and
+ * mounts act on the container alone. It takes a millisecond or two, in two parts: {@link buildRoot} has nothing in it that
+ * a pod controls, so that the programs which finish the container can be executed there; {@link addMounts} brings
+ * the pod's volumes, and after it nothing is executed but with the container's own rights.
  */
 import {
   chmodSync,
@@ -22,10 +24,12 @@ import {
 import path from "node:path";
 import { OpError } from "../../base/errors.ts";
 import {
+  AT_EMPTY_PATH,
   AT_FDCWD,
   AT_RECURSIVE,
   MNT_DETACH,
   MOUNT_ATTR_RDONLY,
+  MOVE_MOUNT_F_EMPTY_PATH,
   MS_BIND,
   MS_NODEV,
   MS_NOEXEC,
@@ -34,8 +38,12 @@ import {
   MS_RDONLY,
   MS_REC,
   MS_REMOUNT,
+  O_CLOEXEC,
   O_PATH,
+  OPEN_TREE_CLONE,
   SYS_MOUNT_SETATTR,
+  SYS_MOVE_MOUNT,
+  SYS_OPEN_TREE,
 } from "../../linux/constants.ts";
 import { checked, libc } from "../../linux/libc.ts";
 import { makeFolderBelow, openBelow } from "../../linux/open-below.ts";
@@ -47,14 +55,11 @@ import { ContainerError } from "./container.ts";
 export interface RootSpec {
   readonly base: BaseDirectory;
   readonly hostname: string;
-  readonly mounts: readonly Mount[];
   readonly etc: { readonly hosts: string; readonly resolvConf: string };
   /** Files that the image has, by path: pages of a web server, for one. */
   readonly files: Readonly<Record<string, string>>;
   /** Names of the image's programs, by path, and what they are here. */
   readonly links: Readonly<Record<string, string>>;
-  /** All but what is mounted. */
-  readonly readOnly: boolean;
 }
 
 const FOLDERS = [
@@ -180,20 +185,7 @@ function prepareFor(root: string, place: string): void {
   if (existsSync(`${root}${place}`)) return;
   let folder = path.posix.dirname(place);
   while (!existsSync(`${root}${folder}`)) folder = path.posix.dirname(folder);
-  if (statSync(`${root}${folder}`).dev !== statSync(root).dev) makeWritable(root, folder);
-}
-
-/** Links in a container lead to its own files, and here "/" is the machine's still: their targets are read by hand. */
-function insideRoot(root: string, target: string): string {
-  let real = "";
-  for (const part of path.posix.normalize(`/${target}`).split("/").filter(Boolean)) {
-    const next = `${real}/${part}`;
-    const kind = lstatSync(`${root}${next}`, { throwIfNoEntry: false });
-    if (kind?.isSymbolicLink())
-      real = insideRoot(root, path.posix.resolve(real || "/", readlinkSync(`${root}${next}`)));
-    else real = next;
-  }
-  return real || "/";
+  if (statSync(`${root}${folder}`).dev !== statSync(`${root}/`).dev) makeWritable(root, folder);
 }
 
 /** The mount's source, held open: what another container puts in its place meanwhile is not what is mounted. */
@@ -208,28 +200,47 @@ function openSource({ source, subPath }: Mount): number {
   }
 }
 
-function addMount(root: string, mount: Mount, place: string): void {
-  const target = `${root}${place}`;
-  let held: number | undefined;
-  let problem = "";
+/**
+ * Opens the sources of mounts, which are seen in the machine's own mount namespace only: as trees of their own, which can be
+ * put anywhere later. The caller closes them.
+ * @throws ContainerError
+ */
+export function openTrees(mounts: readonly Mount[]): number[] {
+  const trees: number[] = [];
+  let problem: string;
   try {
-    held = openSource(mount);
+    for (const mount of mounts) trees.push(openTree(mount));
+    return trees;
   } catch (error) {
     problem = error instanceof Error ? error.message : String(error);
   }
-  if (held === undefined)
-    throw new ContainerError("CreateContainerError", `failed to generate container spec: ${problem}`);
+  for (const tree of trees) closeSync(tree);
+  throw new ContainerError("CreateContainerError", `failed to generate container spec: ${problem}`);
+}
+
+function openTree(mount: Mount): number {
+  const held = openSource(mount);
   try {
-    if (fstatSync(held).isDirectory()) mkdirSync(target, { recursive: true });
-    else {
-      mkdirSync(path.dirname(target), { recursive: true });
-      touch(target);
-    }
-    bind(`/proc/self/fd/${held}`, target);
+    const flags = OPEN_TREE_CLONE | AT_EMPTY_PATH | AT_RECURSIVE | O_CLOEXEC;
+    const tree = libc().openTree(SYS_OPEN_TREE, held, "", flags);
+    return checked(tree, `mount ${mount.source}`, "kernel-refused");
   } finally {
     closeSync(held);
   }
-  if (mount.readOnly) makeReadOnly(target);
+}
+
+/** Called where "/" is the container's root: links on the way to the target lead to its own files. */
+function addMount({ target, readOnly }: Mount, tree: number): void {
+  prepareFor("", target);
+  if (fstatSync(tree).isDirectory()) mkdirSync(target, { recursive: true });
+  else {
+    mkdirSync(path.posix.dirname(target), { recursive: true });
+    // Only made: what is there may be a pipe, which would be opened once somebody reads it.
+    if (!existsSync(target)) closeSync(openSync(target, "wx"));
+  }
+  const moved = libc().moveMount(SYS_MOVE_MOUNT, tree, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH);
+  checked(moved, `mount on ${target}`, "kernel-refused");
+  if (readOnly) makeReadOnly(target);
 }
 
 /** Builds the root and makes it "/". Old mounts are gone then, but for /proc: the kernel demands to see one. */
@@ -270,30 +281,62 @@ export function buildRoot(spec: RootSpec): void {
   }
   makeEtc(root, spec);
   for (const [link, target] of Object.entries(spec.links)) symlinkSync(target, `${root}${link}`);
-  addContents(root, spec);
-  if (spec.readOnly) {
-    const flags = MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV;
-    checked(libc().mount("none", root, null, flags, null), "make a root read-only", "kernel-refused");
-  }
+  for (const [file, text] of Object.entries(spec.files)) addFile(root, file, text);
   pivot(root);
 }
 
-function addContents(root: string, spec: RootSpec): void {
-  for (const [file, text] of Object.entries(spec.files)) {
-    const place = insideRoot(root, file);
-    prepareFor(root, place);
-    const folder = path.posix.dirname(place);
-    mkdirSync(`${root}${folder}`, { recursive: true });
-    // The machine may have the same server installed.
-    if (statSync(`${root}${folder}`).dev !== statSync(root).dev) makeWritable(root, folder);
-    rmSync(`${root}${place}`, { force: true });
-    writeFileSync(`${root}${place}`, text);
+function addFile(root: string, file: string, text: string): void {
+  prepareFor(root, file);
+  const folder = path.posix.dirname(file);
+  mkdirSync(`${root}${folder}`, { recursive: true });
+  // The machine may have the same server installed.
+  if (statSync(`${root}${folder}`).dev !== statSync(root).dev) makeWritable(root, folder);
+  rmSync(`${root}${file}`, { force: true });
+  writeFileSync(`${root}${file}`, text);
+}
+
+/**
+ * Brings the pod's volumes. Called where "/" is the container's root.
+ * @param trees - a mount's source each, as {@link openTrees} has opened it
+ */
+export function addMounts(mounts: readonly Mount[], trees: readonly number[]): void {
+  const depth = ({ target }: Mount): number => target.split("/").length;
+  const pairs = mounts.map((mount, index) => ({ mount, tree: trees[index] ?? -1 }));
+  for (const { mount, tree } of pairs.toSorted((a, b) => depth(a.mount) - depth(b.mount)))
+    addMount(mount, tree);
+}
+
+/** All but what is mounted. Called where "/" is the container's root. */
+export function makeRootReadOnly(): void {
+  const flags = MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV;
+  checked(libc().mount("none", "/", null, flags, null), "make a root read-only", "kernel-refused");
+}
+
+/** As container engines have it: what is the whole machine's cannot be written, or not even be read. */
+const READ_ONLY_PATHS = ["bus", "fs", "irq", "sys", "sysrq-trigger"].map((name) => `/proc/${name}`);
+const MASKED_PATHS = [
+  ..."acpi asound interrupts kcore keys latency_stats sched_debug scsi timer_list timer_stats"
+    .split(" ")
+    .map((name) => `/proc/${name}`),
+  "/sys/firmware",
+  "/sys/devices/virtual/powercap",
+];
+
+/** Called where "/" is the container's root, and /proc its own. */
+export function maskProc(): void {
+  for (const place of READ_ONLY_PATHS) {
+    if (!existsSync(place)) continue;
+    bind(place, place);
+    makeReadOnly(place);
   }
-  const depth = (mount: Mount): number => mount.target.split("/").length;
-  for (const mount of spec.mounts.toSorted((a, b) => depth(a) - depth(b))) {
-    const place = insideRoot(root, mount.target);
-    prepareFor(root, place);
-    addMount(root, mount, place);
+  for (const place of MASKED_PATHS) {
+    const kind = statSync(place, { throwIfNoEntry: false });
+    if (!kind) continue;
+    if (!kind.isDirectory()) bind("/dev/null", place);
+    else {
+      const flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
+      checked(libc().mount("tmpfs", place, "tmpfs", flags, "size=0"), `mask ${place}`, "kernel-refused");
+    }
   }
 }
 

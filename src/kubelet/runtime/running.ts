@@ -6,13 +6,17 @@ import type { Plan } from "../images/image.ts";
 import type { StandIn } from "../images/stand-in.ts";
 import type { Attachments } from "./attachments.ts";
 import type { ContainerConfig, ContainerExit, PodSandbox, RunningContainer } from "./container.ts";
-import type { Launched, ProcessEnd } from "./launch.ts";
+import type { HeldDescriptors } from "./held-descriptors.ts";
+import type { Launched } from "./launch.ts";
+import type { ProcessEnd } from "./launcher/protocol.ts";
 import type { LogWriter } from "./log-writer.ts";
 
 /** Namespaces of a container that has or had a process. */
 export interface Spaces {
   readonly mount: number;
   readonly pid: number;
+  /** Both of them. */
+  readonly held: HeldDescriptors;
   /** Process 1. */
   readonly first: Launched;
 }

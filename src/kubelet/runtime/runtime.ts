@@ -35,6 +35,8 @@ export interface RuntimeOptions {
   readonly catalogue: ImageCatalogue;
   /** The bundled `src/kubelet/tools/main.ts`. Without it, containers have busybox's tools only. */
   readonly toolsPath?: string;
+  /** `launcher/thread.ts`, built: the threads that start containers run it. */
+  readonly launcherPath: string;
 }
 
 /** A process may take so long to listen itself before we answer on the ports of an unknown image. */
@@ -52,17 +54,12 @@ export class Runtime {
     raiseFileLimit();
     mkdirSync(options.directory, { recursive: true });
     this.#catalogue = options.catalogue;
-    this.#processes = new Processes(options.directory, options.toolsPath);
+    this.#processes = new Processes(options.directory, options);
     this.#poller = new Poller();
   }
 
   /** @throws ContainerError */
-  start(pod: PodSandbox, config: ContainerConfig): Promise<RunningContainer> {
-    // Everything is done in one synchronous piece; what it throws becomes the rejection.
-    return new Promise((resolve) => resolve(this.#start(pod, config)));
-  }
-
-  #start(pod: PodSandbox, config: ContainerConfig): Container {
+  async start(pod: PodSandbox, config: ContainerConfig): Promise<RunningContainer> {
     const found = this.#catalogue.find(config.image);
     if (!found) {
       throw new ContainerError(
@@ -81,7 +78,7 @@ export class Runtime {
     const container = new Container({ id: randomBytes(32).toString("hex"), pod, config, found, log });
     const plan = planContainer(found.image, config);
     try {
-      this.#run(container, plan);
+      await this.#run(container, plan);
     } catch (error) {
       this.#processes.release(container);
       log.close();
@@ -91,7 +88,7 @@ export class Runtime {
     return container;
   }
 
-  #run(container: Container, plan: Plan): void {
+  async #run(container: Container, plan: Plan): Promise<void> {
     container.plan = plan;
     if (plan.kind === "server") {
       for (const line of plan.started) container.log.line("stdout", line);
@@ -99,7 +96,7 @@ export class Runtime {
       return;
     }
     try {
-      container.process = this.#processes.startMain(container, plan.argv);
+      container.process = await this.#processes.startMain(container, plan.argv);
     } catch (error) {
       const missing = error instanceof ContainerError && error.exitCode === 127;
       if (!missing || plan.otherwise === undefined) throw error;
@@ -109,7 +106,7 @@ export class Runtime {
         "stderr",
         `tortie: ${program} is not on this machine; its ports are answered for it`,
       );
-      this.#run(container, { kind: "server", serves: plan.otherwise, started: [] });
+      await this.#run(container, { kind: "server", serves: plan.otherwise, started: [] });
       return;
     }
     this.#follow(container, container.process);
@@ -299,7 +296,7 @@ export class Runtime {
     }
     await Promise.all(all.map((container) => container.exit));
     this.#poller.closeAll();
-    this.#processes.close();
+    await this.#processes.close();
   }
 }
 

@@ -1,8 +1,8 @@
 /**
- * @module The main thread's way into the namespaces of containers, and back.
+ * @module A thread's way into the namespaces of containers, and back.
  *
- * A process inherits its namespaces from the thread that forks it. So the main thread enters a container's, spawns, and
- * is home again before other JavaScript runs; libuv's threads never move. This needs no helper process: a container's
+ * A process inherits its namespaces from the thread that forks it. So a thread enters a container's, spawns, and
+ * is home again before other JavaScript of it runs; libuv's threads never move. This needs no helper process: a container's
  * first process is Node's own child, with its true exit status, and starts as fast as any other child.
  *
  * Two rules of the kernel shape this file. A thread that shares its root and working directory with others cannot

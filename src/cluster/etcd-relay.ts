@@ -1,6 +1,6 @@
 /**
- * @module The way from a cluster's network to an etcd on the machine's own: a process outside of the namespaces that
- * listens at a Unix socket of the cluster and connects to etcd. It ends with the machine.
+ * @module The way from a cluster to an etcd on the machine's own network or at a socket of its user: a process outside of the
+ * namespaces that listens at a Unix socket of the cluster and connects to etcd. It ends with the machine.
  */
 import { chmodSync, rmSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
@@ -13,7 +13,9 @@ const LOOK_MS = 1000;
 /** @param machine - its process: when it is gone, so are we */
 export function runEtcdRelay(layout: Layout, store: string, machine: number): void {
   const { etcdSocket } = layout;
-  const endpoints = parseEtcdAddress(store).endpoints.flatMap((one) => ("host" in one ? [one] : []));
+  const endpoints = parseEtcdAddress(store).endpoints.map((one) =>
+    "host" in one ? one : { path: one.socketPath },
+  );
   let first = 0;
   const server = createServer({ allowHalfOpen: true }, (client) => {
     client.on("error", () => client.destroy());

@@ -1,6 +1,6 @@
 /** @module `tortie up` from outside: keys, the API's socket, and the machine in namespaces of its own. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdirSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
+import { closeSync, copyFileSync, existsSync, mkdirSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import path from "node:path";
 import type { Readable } from "node:stream";
@@ -10,9 +10,10 @@ import { checkSettings } from "./check-settings.ts";
 import { askMachine, type MachineStatus } from "./control-socket.ts";
 import { type Credentials, ensureCredentials } from "./credentials.ts";
 import { addContext, checkKubeconfig, kubeconfigOf, userKubeconfigPath } from "./kubeconfig.ts";
-import { type Layout, makeFolder, makeFolders, stateRoot } from "./layout.ts";
+import { type Layout, makeFolder, makeFolders, RUN_ROOT, stateRoot } from "./layout.ts";
 import { tryLock } from "./lock.ts";
 import { lastLines } from "./log-file.ts";
+import { inPrivateRoot } from "./private-root.ts";
 import type { MachineNews } from "./run-machine.ts";
 import {
   DEFAULTS,
@@ -24,6 +25,7 @@ import {
 } from "./settings.ts";
 import { needsRelay } from "./store-choice.ts";
 import { deleteState, killMachine, machinePid } from "./take-down.ts";
+import { canMap, createUserNamespace, giveTo, type UserRange, userRangeOf } from "./user-namespace.ts";
 
 export interface UpOptions {
   readonly layout: Layout;
@@ -43,6 +45,8 @@ export interface Running {
 
 const FIRST_PORT = 6443;
 const PORTS = 100;
+/** The cluster's user namespace, in the process that enters it. */
+const NAMESPACE_DESCRIPTOR = 5;
 
 /**
  * Starts a cluster; resolves when its nodes are Ready. Where it does not start, nothing is left that was not there.
@@ -80,7 +84,10 @@ async function launchAlone({ layout, asked, kubeconfig, signal }: UpOptions): Pr
     try {
       const settings: Settings = { ...wanted, port };
       writeSettings(layout, settings);
-      child = startMachine(layout, server);
+      if (settings.images !== undefined) copyImages(settings.images, layout);
+      const users = userRangeOf(layout.name);
+      const isRanged = canMap(users);
+      child = await startMachine(layout, server, isRanged ? users : undefined);
       const isReady = ready(child, layout, signal);
       // Listened to in a moment: keys take as long to make as the machine does to begin.
       isReady.catch(() => undefined);
@@ -88,6 +95,7 @@ async function launchAlone({ layout, asked, kubeconfig, signal }: UpOptions): Pr
         nodes: Array.from({ length: settings.nodes }, (_, index) => nodeName(index)),
         addresses: ["127.0.0.1", wellKnownAddresses(settings).api, "172.18.0.2"],
       });
+      if (isRanged) for (const folder of [layout.state, layout.run]) giveTo(folder, users.first);
       child.stdin?.end("go\n");
       if (needsRelay(settings.store)) startRelay(layout, settings, child);
       await isReady;
@@ -167,30 +175,59 @@ function listen(port: number): Promise<Server | undefined> {
   });
 }
 
-function startMachine(layout: Layout, server: Server): ChildProcess {
+/** The cluster reads a copy: it may be somebody who cannot read the user's files. @throws OpError `file-unreadable` */
+function copyImages(file: string, layout: Layout): void {
+  try {
+    copyFileSync(file, layout.images);
+  } catch (cause) {
+    const words = existsSync(file) ? (cause as Error).message : `${file}: no such file`;
+    throw new OpError(words, { code: "file-unreadable", cause, facts: { file } });
+  }
+}
+
+/**
+ * The cluster is somebody else than whoever starts it: in a user namespace of its own, with a range of users where root
+ * starts it, with one otherwise.
+ */
+async function startMachine(
+  layout: Layout,
+  server: Server,
+  users: UserRange | undefined,
+): Promise<ChildProcess> {
   mkdirSync(layout.logs, { recursive: true });
   const log = openSync(path.join(layout.logs, "machine.log"), "a");
   const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
-  const user = process.geteuid?.() === 0 ? [] : ["--user", "--map-root-user"];
-  const child = spawn(
-    "unshare",
-    [
-      ...user,
-      ...["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"],
-      ...ourselves(),
-      ...["machine", "--name", layout.name],
-    ],
-    {
-      stdio: ["pipe", log, log, fd, "pipe"],
-      detached: true,
-      // Inside we are root; our folders are still our user's.
-      env: { ...process.env, TORTIE_USER: String(process.getuid?.() ?? 0) },
-    },
-  );
-  // One that ends at once is told of where we wait for it.
-  child.stdin?.on("error", () => undefined);
-  if (child.pid !== undefined) writeFileSync(layout.machinePid, String(child.pid), { mode: 0o600 });
-  return child;
+  const inside = [
+    ...["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"],
+    ...ourselves(),
+    ...["machine", "--name", layout.name],
+  ];
+  const namespace = users && (await createUserNamespace(users));
+  const options: SpawnOptions = {
+    stdio: ["pipe", log, log, fd, "pipe", ...(namespace === undefined ? [] : [namespace])],
+    detached: true,
+    // Inside we are root; our folders are still our user's.
+    env: { ...process.env, [RUN_ROOT]: path.dirname(layout.run) },
+  };
+  const start = (): ChildProcess =>
+    namespace === undefined
+      ? spawn("unshare", ["--user", "--map-root-user", ...inside], options)
+      : spawn("nsenter", [`--user=/proc/self/fd/${NAMESPACE_DESCRIPTOR}`, "unshare", ...inside], options);
+  try {
+    const at = layout.run;
+    const writable = [layout.state, layout.run];
+    const child =
+      namespace === undefined
+        ? start()
+        : inPrivateRoot({ at, program: process.argv[1] ?? "", writable }, start);
+    // One that ends at once is told of where we wait for it.
+    child.stdin?.on("error", () => undefined);
+    if (child.pid !== undefined) writeFileSync(layout.machinePid, String(child.pid), { mode: 0o600 });
+    return child;
+  } finally {
+    if (namespace !== undefined) closeSync(namespace);
+    closeSync(log);
+  }
 }
 
 /** Outside of the cluster's namespaces. */

@@ -12,6 +12,8 @@ export interface Layout {
   readonly pki: string;
   readonly data: string;
   readonly logs: string;
+  /** What the user says of images, as it was at the start. */
+  readonly images: string;
   /** Sockets and what dies with the cluster. A socket's path may have 107 bytes. */
   readonly run: string;
   readonly apiSocket: string;
@@ -52,6 +54,7 @@ export function layoutOf(name: string): Layout {
     pki: path.join(state, "pki"),
     data: path.join(state, "data"),
     logs: path.join(state, "logs"),
+    images: path.join(state, "images.yaml"),
     run,
     apiSocket: path.join(run, "api.sock"),
     kubeletSocket: path.join(run, "kubelet.sock"),
@@ -63,12 +66,17 @@ export function layoutOf(name: string): Layout {
   };
 }
 
+/** Where the parts of a cluster find its sockets: their own environment and user may say something else. */
+export const RUN_ROOT = "TORTIE_RUN_ROOT";
+
 function runRoot(): string {
+  const given = process.env[RUN_ROOT];
+  if (given) return given;
   const wanted = process.env["TORTIE_RUN_DIR"];
   if (wanted) return path.join(wanted, "tortie");
   const ofSession = process.env["XDG_RUNTIME_DIR"];
   if (ofSession && isWritable(ofSession)) return path.join(ofSession, "tortie");
-  return path.join(tmpdir(), `tortie-${process.env["TORTIE_USER"] ?? process.getuid?.() ?? 0}`);
+  return path.join(tmpdir(), `tortie-${process.getuid?.() ?? 0}`);
 }
 
 function isWritable(folder: string): boolean {

@@ -1,5 +1,5 @@
 /** @module The process of the machine: `tortie machine --name N`, executed in namespaces of its own. */
-import { closeSync, existsSync, read, readdirSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, read, readdirSync, readFileSync, writeSync } from "node:fs";
 import { promisify } from "node:util";
 import { OpError } from "../base/errors.ts";
 import { formatIssue } from "../base/issue.ts";
@@ -8,7 +8,7 @@ import { O_CLOEXEC } from "../linux/constants.ts";
 import { assetPath } from "./assets.ts";
 import { serveMachine } from "./control-socket.ts";
 import { readCredentials } from "./credentials.ts";
-import { layoutOf } from "./layout.ts";
+import { type Layout, layoutOf } from "./layout.ts";
 import { Machine } from "./machine.ts";
 import { readSettings, type Settings } from "./settings.ts";
 
@@ -65,7 +65,7 @@ export async function runMachine(name: string, version: string): Promise<void> {
       settings,
       credentials,
       version,
-      catalogue: readCatalogue(settings),
+      catalogue: readCatalogue(settings, layout),
       toolsPath: assetPath("tools.cjs"),
       launcherPath: assetPath("launcher.js"),
       apiDescriptor: API_DESCRIPTOR,
@@ -98,12 +98,10 @@ function tell(news: MachineNews): void {
 }
 
 /** @throws OpError `input-invalid` */
-function readCatalogue({ images }: Settings): ImageCatalogue {
+function readCatalogue({ images }: Settings, layout: Layout): ImageCatalogue {
   const catalogue = new ImageCatalogue();
   if (images === undefined) return catalogue;
-  if (!existsSync(images))
-    throw new OpError(`${images} is not there`, { code: "file-unreadable", facts: { file: images } });
-  const issues = catalogue.load(readFileSync(images, "utf8"), images);
+  const issues = catalogue.load(readFileSync(layout.images, "utf8"), images);
   if (issues.length > 0) throw new OpError(issues.map(formatIssue).join("\n"), { code: "input-invalid" });
   return catalogue;
 }

@@ -23,9 +23,9 @@ export function checkStore(store: string): void {
   parseEtcdAddress(store);
 }
 
-/** Whether etcd is on the machine's own network, which the cluster has no way to but {@link Layout.etcdSocket}. */
+/** An etcd is on the machine's own network or is a socket of its users: the cluster has no way to it but {@link Layout.etcdSocket}. */
 export function needsRelay(store: string): boolean {
-  return store.startsWith("etcd:");
+  return ETCD.test(store);
 }
 
 /**
@@ -42,8 +42,8 @@ export async function openStore(
   if (store === "disk")
     return (await import("../store/disk-store.ts")).DiskStore.open(layout.data, { onFailure: failed });
   const { EtcdStore } = await import("../store/etcd-store.ts");
-  const address = parseEtcdAddress(store);
-  return EtcdStore.open(
-    needsRelay(store) ? { ...address, endpoints: [{ socketPath: layout.etcdSocket }] } : address,
-  );
+  return EtcdStore.open({
+    ...parseEtcdAddress(store),
+    endpoints: [{ socketPath: layout.etcdSocket }],
+  });
 }

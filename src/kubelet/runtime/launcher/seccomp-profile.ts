@@ -72,5 +72,12 @@ export const PERSONALITIES: readonly number[] = [0x0, 0x8, 0x2_0000, 0x2_0008, 0
 /** CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET: `clone` without any of them is everybody's. */
 export const NAMESPACE_FLAGS = 0x7e02_0000;
 
-/** AF_ALG and AF_VSOCK: the latter leads to a virtual machine's host, whatever the network namespace. */
-export const REFUSED_FAMILIES: readonly number[] = [38, 40];
+/**
+ * All but AF_ALG (38) and AF_VSOCK (40), which leads to a virtual machine's host, whatever the network namespace. A rule can
+ * compare an argument once.
+ */
+export const ALLOWED_FAMILIES: readonly (readonly ["below" | "equal" | "above", number])[] = [
+  ["below", 38],
+  ["equal", 39],
+  ["above", 40],
+];

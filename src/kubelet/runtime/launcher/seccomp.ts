@@ -12,10 +12,10 @@ import { CAPABILITY_NAMES, type CapabilitySet } from "../../../linux/capabilitie
 import { koffiModule } from "../../../linux/libc.ts";
 import {
   ALLOWED,
+  ALLOWED_FAMILIES,
   NAMESPACE_FLAGS,
   PERSONALITIES,
   REFUSED,
-  REFUSED_FAMILIES,
   WITH_CAPABILITY,
 } from "./seccomp-profile.ts";
 
@@ -29,6 +29,7 @@ const ATTRIBUTE_NO_NEW_PRIVILEGES = 3;
 const COMPARE_NOT_EQUAL = 1;
 const COMPARE_EQUAL = 4;
 const COMPARE_MASKED_EQUAL = 7;
+const COMPARISONS = { below: 2, equal: COMPARE_EQUAL, above: 6 };
 const KEY_ARGUMENT = 5;
 
 /** One argument of a call, compared. */
@@ -155,12 +156,8 @@ export function loadSeccompFilter(kept: CapabilitySet): bigint {
   addGated(filter, kept, key);
   for (const value of PERSONALITIES)
     filter.add(RET_ALLOW, "personality", [{ argument: 0, operator: COMPARE_EQUAL, value: BigInt(value) }]);
-  const others = REFUSED_FAMILIES.map((family) => ({
-    argument: 0,
-    operator: COMPARE_NOT_EQUAL,
-    value: BigInt(family),
-  }));
-  filter.add(RET_ALLOW, "socket", others);
+  for (const [operator, value] of ALLOWED_FAMILIES)
+    filter.add(RET_ALLOW, "socket", [{ argument: 0, operator: COMPARISONS[operator], value: BigInt(value) }]);
   filter.load();
   return key;
 }

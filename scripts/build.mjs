@@ -37,6 +37,18 @@ await build({
   minify: true,
   logLevel: "warning",
 });
+// What answers for containers without a process: one file too, in a container of its own.
+await build({
+  entryPoints: { "stand-ins": "src/kubelet/images/stand-in-process.ts" },
+  outdir: "dist/bin",
+  outExtension: { ".js": ".mjs" },
+  bundle: true,
+  format: "esm",
+  platform: "node",
+  target: "node20.19",
+  external: ["koffi"],
+  logLevel: "warning",
+});
 execFileSync(process.execPath, ["scripts/openapi.mjs", "dist/bin/openapi.json"], { stdio: "inherit" });
 const bin = "dist/bin/tortie.js";
 const { writeFileSync } = await import("node:fs");

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { OpError } from "../base/errors.ts";
 
 /** @throws OpError `file-unreadable` when there was no build */
-export function assetPath(name: "launcher.js" | "openapi.json" | "tools.cjs"): string {
+export function assetPath(name: "launcher.js" | "stand-ins.mjs" | "openapi.json" | "tools.cjs"): string {
   const places = [`./${name}`, `../../dist/bin/${name}`].map((place) =>
     fileURLToPath(new URL(place, import.meta.url)),
   );

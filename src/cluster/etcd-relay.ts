@@ -2,8 +2,9 @@
  * @module The way from a cluster to an etcd on the machine's own network or at a socket of its user: a process outside of the
  * namespaces that listens at a Unix socket of the cluster and connects to etcd. It ends with the machine.
  */
-import { chmodSync, rmSync } from "node:fs";
+import { chmodSync, chownSync, rmSync, statSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
+import path from "node:path";
 import { parseEtcdAddress } from "../store/etcd-store.ts";
 import type { Layout } from "./layout.ts";
 import { machinePid } from "./take-down.ts";
@@ -39,7 +40,12 @@ export function runEtcdRelay(layout: Layout, store: string, machine: number): vo
     attempt(endpoints.length);
   });
   rmSync(etcdSocket, { force: true });
-  server.listen(etcdSocket, () => chmodSync(etcdSocket, 0o600));
+  server.listen(etcdSocket, () => {
+    // Of whoever the cluster is: who has its folder has its socket.
+    const { uid, gid } = statSync(path.dirname(etcdSocket));
+    chownSync(etcdSocket, uid, gid);
+    chmodSync(etcdSocket, 0o600);
+  });
   setInterval(() => {
     if (machinePid(layout) !== machine) process.exit(0);
   }, LOOK_MS);

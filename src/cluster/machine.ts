@@ -47,6 +47,7 @@ export interface MachineOptions {
   /** The bundled tools that containers have. */
   readonly toolsPath: string;
   readonly launcherPath: string;
+  readonly standInsPath: string;
   /** The API's socket on the host's loopback, opened outside. */
   readonly apiDescriptor: number;
   readonly log: (line: string) => void;
@@ -114,6 +115,7 @@ export class Machine implements PodHost {
       catalogue: options.catalogue,
       toolsPath: options.toolsPath,
       launcherPath: options.launcherPath,
+      standInsPath: options.standInsPath,
     });
     const machine = new Machine(options, { lab, processes, runtime });
     await machine.#startAll();

@@ -68,6 +68,7 @@ export async function runMachine(name: string, version: string): Promise<void> {
       catalogue: readCatalogue(settings, layout),
       toolsPath: assetPath("tools.cjs"),
       launcherPath: assetPath("launcher.js"),
+      standInsPath: assetPath("stand-ins.mjs"),
       apiDescriptor: API_DESCRIPTOR,
       log,
     });

@@ -70,12 +70,15 @@ export const TIOCSPTLCK = 0x4004_5431;
 export const TIOCGPTPEER = 0x5441;
 
 // linux/socket.h, asm-generic/socket.h
+export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 export const AF_NETLINK = 16;
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
+export const SOCK_SEQPACKET = 5;
+export const SCM_RIGHTS = 1;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 export const SOL_SOCKET = 1;
@@ -90,6 +93,7 @@ export const SO_RCVBUFFORCE = 33;
 export const MSG_DONTWAIT = 0x40;
 export const MSG_TRUNC = 0x20;
 export const MSG_NOSIGNAL = 0x4000;
+export const MSG_CMSG_CLOEXEC = 0x4000_0000;
 export const MSG_ERRQUEUE = 0x2000;
 
 // linux/in.h, linux/in6.h
@@ -114,6 +118,7 @@ export const EPOLLERR = 0x8;
 export const EPOLLHUP = 0x10;
 
 // linux/fcntl.h
+export const F_DUPFD_CLOEXEC = 1030;
 export const F_GETFD = 1;
 export const F_SETFD = 2;
 export const F_GETFL = 3;

@@ -40,6 +40,8 @@ export interface Libc {
     fromLength: Int32Array,
   ): number;
   recvmsg(fd: number, header: Uint8Array, flags: number): number;
+  sendmsg(fd: number, header: Uint8Array, flags: number): number;
+  socketpair(domain: number, type: number, protocol: number, ends: Int32Array): number;
   setsockopt(fd: number, level: number, option: number, value: Uint8Array, length: number): number;
   getsockopt(fd: number, level: number, option: number, value: Int32Array, length: Int32Array): number;
   getsockname(fd: number, address: Uint8Array, length: Int32Array): number;
@@ -122,6 +124,8 @@ const SIGNATURES: Readonly<Record<keyof Libc, string>> = {
   recv: "long recv(int fd, uint8_t *bytes, long length, int flags)",
   recvfrom: "long recvfrom(int fd, uint8_t *bytes, long length, int flags, uint8_t *from, int *fromLength)",
   recvmsg: "long recvmsg(int fd, uint8_t *header, int flags)",
+  sendmsg: "long sendmsg(int fd, const uint8_t *header, int flags)",
+  socketpair: "int socketpair(int domain, int type, int protocol, int *ends)",
   setsockopt: "int setsockopt(int fd, int level, int option, const uint8_t *value, int length)",
   getsockopt: "int getsockopt(int fd, int level, int option, int *value, int *length)",
   getsockname: "int getsockname(int fd, uint8_t *address, int *length)",

@@ -46,6 +46,7 @@ function openRuntime(): Runtime | undefined {
       catalogue: new ImageCatalogue(),
       toolsPath: path.join(directory, "tools.cjs"),
       launcherPath: path.join(import.meta.dirname, "../../dist/bin/launcher.js"),
+      standInsPath: path.join(import.meta.dirname, "../../dist/bin/stand-ins.mjs"),
     });
   } catch (error) {
     if (error instanceof OpError && error.code === "kernel-unavailable") return undefined;

@@ -1,99 +1,80 @@
 /**
- * @module A container without a process: sockets in the pod's network namespace, answered by this process. An idle one
- * is a few open files and this object: nothing else is made before somebody connects.
+ * @module A container without a process: sockets in the pod's network namespace, which the machine has opened, answered
+ * here. An idle one is a few open files and this object: nothing else is made before somebody connects.
  */
+import { closeSync } from "node:fs";
 import { Socket } from "node:net";
 import { formatIp } from "../../base/ip.ts";
-import {
-  EPOLLIN,
-  IPPROTO_TCP,
-  IPPROTO_UDP,
-  MSG_DONTWAIT,
-  MSG_NOSIGNAL,
-  SO_REUSEADDR,
-  SOCK_CLOEXEC,
-  SOCK_DGRAM,
-  SOCK_NONBLOCK,
-  SOCK_STREAM,
-  SOL_SOCKET,
-} from "../../linux/constants.ts";
+import { EPOLLIN, MSG_DONTWAIT, MSG_NOSIGNAL, SOCK_CLOEXEC, SOCK_NONBLOCK } from "../../linux/constants.ts";
 import { errno, errnoName, libc } from "../../linux/libc.ts";
-import type { Netns } from "../../linux/netns.ts";
-import { inNamespace } from "../../linux/netns.ts";
 import type { Poller } from "../../linux/poller.ts";
-import { bothFamilies, ipOf, openSocket, parseSocketAddress, socketAddress } from "../../linux/sockets.ts";
+import { parseSocketAddress } from "../../linux/sockets.ts";
 import type { ServedPort } from "./image.ts";
 import { datagramAnswer } from "./servers/agnhost.ts";
 import type { ServerContext } from "./servers/context.ts";
 import { serveTcp } from "./servers/tcp.ts";
 
-const BACKLOG = 511;
-const ONE: Buffer = Buffer.from([1, 0, 0, 0]);
 const buffer: Buffer = Buffer.allocUnsafeSlow(65_536);
 const fromAddress: Buffer = Buffer.alloc(28);
 const fromLength: Int32Array = new Int32Array([28]);
 
-/** A port that somebody else in the pod has. */
-export interface PortProblem {
-  readonly port: ServedPort;
-  readonly errno: string;
+/** Of all stand-ins together: whoever opens more has the oldest closed. */
+const MOST_CONNECTIONS = 8192;
+/** Oldest first. */
+const connections: Set<Socket> = new Set();
+
+function makeRoom(): boolean {
+  const [oldest] = connections;
+  oldest?.destroy();
+  if (oldest) connections.delete(oldest);
+  return oldest !== undefined;
 }
 
 export class StandIn {
   readonly #poller: Poller;
-  readonly #netns: Netns;
   readonly #context: ServerContext;
-  readonly #listening = new Map<string, number>();
+  readonly #listening: number[] = [];
   readonly #connections = new Set<Socket>();
 
-  constructor(poller: Poller, netns: Netns, context: ServerContext) {
+  constructor(poller: Poller, context: ServerContext) {
     this.#poller = poller;
-    this.#netns = netns;
     this.#context = context;
   }
 
-  /** @returns the ports that could not be had; the others are listened on */
-  listen(ports: readonly ServedPort[]): readonly PortProblem[] {
-    // No SCTP: kernels often have none, and nobody sends it but by raw socket (see `linux/raw-sockets.ts`).
-    const wanted = ports.filter((port) => port.protocol !== "SCTP");
-    return inNamespace(this.#netns, () =>
-      wanted.flatMap((port) => {
-        const problem = this.#open(port);
-        return problem === undefined ? [] : [{ port, errno: problem }];
-      }),
+  /** @param descriptor - a socket that listens, or for datagrams; ours from now on */
+  add(port: ServedPort, descriptor: number): void {
+    this.#listening.push(descriptor);
+    const isTcp = port.protocol === "TCP";
+    this.#poller.add(descriptor, EPOLLIN, () =>
+      isTcp ? this.#accept(descriptor, port) : this.#answer(descriptor, port),
     );
-  }
-
-  #open(port: ServedPort): string | undefined {
-    const key = `${port.protocol} ${port.port}`;
-    if (this.#listening.has(key)) return undefined;
-    const tcp = port.protocol === "TCP";
-    const fd = openSocket(6, tcp ? SOCK_STREAM : SOCK_DGRAM, tcp ? IPPROTO_TCP : IPPROTO_UDP);
-    bothFamilies(fd);
-    if (tcp) libc().setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, ONE, 4);
-    const address = socketAddress(ipOf("::"), port.port);
-    const bound = libc().bind(fd, address, address.length);
-    if (bound < 0 || (tcp && libc().listen(fd, BACKLOG) < 0)) {
-      const name = errnoName(errno());
-      libc().close(fd);
-      return name;
-    }
-    this.#listening.set(key, fd);
-    this.#poller.add(fd, EPOLLIN, tcp ? () => this.#accept(fd, port) : () => this.#answer(fd, port));
-    return undefined;
   }
 
   #accept(listener: number, port: ServedPort): void {
     for (let count = 0; count < 256; count++) {
       const fd = libc().accept4(listener, null, null, SOCK_NONBLOCK | SOCK_CLOEXEC);
-      if (fd < 0) return;
-      const socket = new Socket({ fd, readable: true, writable: true });
-      this.#connections.add(socket);
-      socket.once("close", () => this.#connections.delete(socket));
-      // Clients go away as they please.
-      socket.on("error", () => socket.destroy());
-      serveTcp(socket, { context: this.#context, port });
+      if (fd < 0) {
+        // The listener stays ready: without room we would be asked again and again.
+        const name = errnoName(errno());
+        if ((name === "EMFILE" || name === "ENFILE") && makeRoom()) continue;
+        return;
+      }
+      if (connections.size >= MOST_CONNECTIONS) makeRoom();
+      this.#serve(fd, port);
     }
+  }
+
+  #serve(fd: number, port: ServedPort): void {
+    const socket = new Socket({ fd, readable: true, writable: true });
+    this.#connections.add(socket);
+    connections.add(socket);
+    socket.once("close", () => {
+      this.#connections.delete(socket);
+      connections.delete(socket);
+    });
+    // Clients go away as they please.
+    socket.on("error", () => socket.destroy());
+    serveTcp(socket, { context: this.#context, port });
   }
 
   #answer(fd: number, port: ServedPort): void {
@@ -111,8 +92,11 @@ export class StandIn {
   }
 
   close(): void {
-    for (const fd of this.#listening.values()) this.#poller.close(fd);
-    this.#listening.clear();
+    for (const fd of this.#listening) {
+      this.#poller.remove(fd);
+      closeSync(fd);
+    }
+    this.#listening.length = 0;
     for (const socket of this.#connections) socket.destroy();
     this.#connections.clear();
   }

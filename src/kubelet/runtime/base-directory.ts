@@ -22,6 +22,8 @@ export interface BaseDirectory {
   readonly opt: string;
   /** Where each container's root is mounted, in its own mount namespace. */
   readonly root: string;
+  /** Files that say nothing, of a container that is nobody's pod. */
+  readonly etc: { readonly hosts: string; readonly resolvConf: string };
 }
 
 export const TOOLS_DIRECTORY = "/opt/tortie";
@@ -70,9 +72,11 @@ export function prepareBase(directory: string, toolsPath: string | undefined): B
     bin: path.join(directory, "base/bin"),
     opt: path.join(directory, "base/opt"),
     root: path.join(directory, "root"),
+    etc: { hosts: path.join(directory, "base/hosts"), resolvConf: path.join(directory, "base/resolv.conf") },
   };
   for (const folder of [base.bin, path.join(base.opt, "bin"), base.root])
     mkdirSync(folder, { recursive: true });
+  for (const file of Object.values(base.etc)) writeFileSync(file, "");
   const busybox = bring("busybox", base.bin);
   const applets = execFileSync(find("busybox") ?? "busybox", ["--list"], { encoding: "utf8" }).split("\n");
   const links = new Map<string, string>([["busybox", busybox]]);

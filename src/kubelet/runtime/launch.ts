@@ -20,6 +20,8 @@ import { setWindowSize } from "./terminal-size.ts";
 export interface Launch {
   readonly tty: boolean;
   readonly stdin: boolean;
+  /** What is its standard input instead; it stays the caller's. */
+  readonly input?: number;
   /** Whose the streams are to be, so that /dev/stdout can be opened; root's where left out. */
   readonly owner?: number | undefined;
 }
@@ -100,7 +102,12 @@ async function launchOnPipes<Started extends StartedProcess>(
   if (what.owner !== undefined) for (const end of theirs) fchownSync(end, what.owner, 0);
   let started: Started;
   try {
-    started = await start({ kind: "pipes", input: input?.read, output: out.write, error: err.write });
+    started = await start({
+      kind: "pipes",
+      input: what.input ?? input?.read,
+      output: out.write,
+      error: err.write,
+    });
   } catch (error) {
     for (const end of ours) closeSync(end);
     throw error;

@@ -1,10 +1,11 @@
 /** @module Processes of containers: their namespaces are held here, and made and entered by threads of `launcher/`. */
-import { closeSync, openSync, writeSync } from "node:fs";
-import type { Netns } from "../../linux/netns.ts";
+import { closeSync, existsSync, openSync, writeSync } from "node:fs";
+import path from "node:path";
+import { createNetns, type Netns } from "../../linux/netns.ts";
 import type { BaseDirectory } from "./base-directory.ts";
 import { prepareBase, TOOLS_DIRECTORY } from "./base-directory.ts";
 import { environment } from "./command.ts";
-import type { Mount } from "./container.ts";
+import type { Mount, Security } from "./container.ts";
 import { ContainerError } from "./container.ts";
 import { HeldDescriptors } from "./held-descriptors.ts";
 import type { Launched } from "./launch.ts";
@@ -28,17 +29,44 @@ interface SharedByPod {
 }
 
 interface Start {
+  readonly root: RootSpec;
+  readonly security: Security;
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
   readonly tty: boolean;
   readonly stdin: boolean;
+  /** What is its standard input instead. */
+  readonly input?: number;
   /** Only to have namespaces. */
   readonly pause: boolean;
   readonly mounts: readonly Mount[];
 }
 
-/** Names that dash and busybox's shell do not hand on. */
-const PLAIN_NAME = /^[A-Za-z_]\w*$/;
+/** Names that dash hands on, and does not load libraries by itself, which are not there yet when it starts. */
+const PLAIN_NAME = /^(?!LD_)[A-Za-z_]\w*$/;
+
+const STAND_INS: Security = {
+  ...ORDINARY,
+  user: 65_534,
+  group: 65_534,
+  dropCapabilities: ["ALL"],
+  noNewPrivileges: true,
+  readOnlyRoot: true,
+};
+/** A thousand idle stand-ins take 10 MB of it. Beyond it V8 ends the process. */
+const STAND_INS_FLAGS = ["--max-old-space-size=192", "--max-semi-space-size=2", "--single-threaded-gc"];
+
+/** The folder of packages that a program's `import` finds first. */
+function packagesOf(program: string): string {
+  let folder = path.dirname(program);
+  for (;;) {
+    const packages = path.join(folder, "node_modules");
+    if (existsSync(path.join(packages, "koffi"))) return packages;
+    if (folder === "/") throw new ContainerError("CreateContainerError", `koffi is not beside ${program}`);
+    folder = path.dirname(folder);
+  }
+}
 
 export class Processes {
   readonly #launcher: Launcher;
@@ -85,23 +113,21 @@ export class Processes {
     return { base: this.#base, hostname: pod.hostname, etc: config.etc, files, links };
   }
 
-  /**
-   * Process 1 of a new container, in new namespaces: built, started behind a gate, finished, and let through it.
-   * @throws ContainerError, OpError; nothing is left then
-   */
-  async #create(container: Container, how: Start): Promise<Spaces> {
-    const { config } = container;
-    const { security = ORDINARY } = config;
-    const confinement = confinementOf(security);
-    const program: ProgramSpec = {
-      argv: how.argv,
-      env: how.env,
-      cwd: config.workingDir ?? "/",
-      rights: rightsOf(security),
-    };
-    const { netns, uts, ipc } = await this.#share(container);
+  /** Process 1 of a new container. @throws ContainerError, OpError; nothing is left then */
+  async #create(container: Container, how: Omit<Start, "root" | "security" | "cwd">): Promise<Spaces> {
+    const { security = ORDINARY, workingDir: cwd = "/" } = container.config;
+    const shared = await this.#share(container);
     const root = this.#rootOf(container);
-    const { mounts } = how;
+    return shared.held.whileOpen(() => this.#build(shared, { ...how, root, security, cwd }));
+  }
+
+  /** In new namespaces: built, started behind a gate, finished, and let through it. @throws as {@link #create} */
+  async #build(
+    { netns, uts, ipc }: Shared & { readonly netns: Netns },
+    { root, security, mounts, pause, ...how }: Start,
+  ): Promise<Spaces> {
+    const confinement = confinementOf(security);
+    const program: ProgramSpec = { argv: how.argv, env: how.env, cwd: how.cwd, rights: rightsOf(security) };
     const built = await this.#launcher.ask<Built>({ do: "build", netns, root, mounts });
     const { mount, trees } = built;
     const gate = makePipe();
@@ -109,15 +135,9 @@ export class Processes {
     let pid: number | undefined;
     let first: Launched | undefined;
     try {
-      const { started, launched } = await launch({ ...how, owner: ownerOf(security) }, (streams) =>
-        this.#launcher.start(confinement, {
-          do: "start",
-          place,
-          program,
-          streams,
-          gate: gate.read,
-          pause: how.pause,
-        }),
+      const owner = ownerOf(security);
+      const { started, launched } = await launch({ ...how, owner }, (streams) =>
+        this.#launcher.start(confinement, { do: "start", place, program, streams, gate: gate.read, pause }),
       );
       first = launched;
       pid = started.pidNamespace;
@@ -130,7 +150,7 @@ export class Processes {
           readOnly: security.readOnlyRoot,
           unmasked: security.privileged,
           program,
-          pause: how.pause,
+          pause,
         });
         writeSync(gate.write, "go\n");
       }
@@ -152,11 +172,12 @@ export class Processes {
     const env = environment(pod.hostname, [...found.image.env, ...config.env], config.tty);
     if (argv.length === 0) throw new ContainerError("CreateContainerError", "no command specified");
     const odd = Object.entries(env).filter(([name]) => !PLAIN_NAME.test(name));
+    const plain = Object.entries(env).filter(([name]) => PLAIN_NAME.test(name));
     const { tty, stdin, mounts } = config;
     const spaces = await this.#create(container, {
       argv:
         odd.length === 0 ? argv : ["/bin/env", ...odd.map(([name, value]) => `${name}=${value}`), ...argv],
-      env,
+      env: Object.fromEntries(plain),
       tty,
       stdin,
       mounts,
@@ -223,22 +244,66 @@ export class Processes {
   }
 
   /**
-   * A regular file of a container that has namespaces, as the container may read it.
-   * @returns undefined where there is none, or it is larger
+   * A regular file of a container, opened as the container may: in its root where it has one, else where it is mounted.
+   * @returns a descriptor, the caller's to close; undefined where there is none
    */
-  async read(container: Container, file: string, mostBytes: number): Promise<Buffer | undefined> {
+  async openFile(container: Container, file: string): Promise<number | undefined> {
     const { spaces, config } = container;
-    if (!spaces) return undefined;
-    const bytes = await this.#inside(container, spaces, (place) =>
-      this.#launcher.ask<Uint8Array | undefined>({
-        do: "read",
-        place,
-        file,
-        mostBytes,
-        rights: rightsOf(config.security),
-      }),
-    );
-    return bytes && Buffer.from(bytes);
+    const rights = rightsOf(config.security);
+    if (spaces) {
+      return this.#inside(container, spaces, (place) =>
+        this.#launcher.ask<number | undefined>({ do: "open", place, folder: "/", file, rights }),
+      );
+    }
+    const mount = config.mounts
+      .filter(({ target }) => file === target || file.startsWith(`${target.replace(/\/$/, "")}/`))
+      .toSorted((a, b) => b.target.length - a.target.length)[0];
+    if (!mount) return undefined;
+    const rest = file.slice(mount.target.replace(/\/$/, "").length);
+    return this.#launcher.ask<number | undefined>({
+      do: "open",
+      place: undefined,
+      folder: mount.source,
+      file: path.posix.join(mount.subPath ?? "", rest),
+      rights,
+    });
+  }
+
+  /**
+   * The process that answers for containers without one: in a root, a network and processes of its own, nobody where there
+   * is more than one user, without any capability.
+   * @param program - built as one file, beside the packages that it needs
+   * @param channel - its standard input
+   */
+  async startStandIns(program: string, channel: number): Promise<Launched> {
+    const netns = createNetns("stand-ins");
+    const place = await this.#launcher.ask<Shared>({ do: "share", hostname: "stand-ins" });
+    const held = new HeldDescriptors([netns.fd, place.uts, place.ipc]);
+    const packages = packagesOf(program);
+    const { first, held: own } = await held
+      .whileOpen(() =>
+        this.#build(
+          { netns, ...place },
+          {
+            root: { base: this.#base, hostname: "stand-ins", etc: this.#base.etc, files: {}, links: {} },
+            security: STAND_INS,
+            argv: [`${TOOLS_DIRECTORY}/node`, ...STAND_INS_FLAGS, `/srv/tortie/${path.basename(program)}`],
+            env: { PATH: "/bin", NODE_ENV: "production" },
+            cwd: "/",
+            tty: false,
+            stdin: false,
+            input: channel,
+            pause: false,
+            mounts: [
+              { source: program, target: `/srv/tortie/${path.basename(program)}`, readOnly: true },
+              { source: packages, target: "/srv/tortie/node_modules", readOnly: true },
+            ],
+          },
+        ),
+      )
+      .finally(() => held.release());
+    own.release();
+    return first;
   }
 
   /** Ends what is left of a container and drops its namespaces. */

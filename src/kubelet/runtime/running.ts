@@ -3,7 +3,6 @@
 import { constants } from "node:os";
 import type { FoundImage } from "../images/catalogue.ts";
 import type { Plan } from "../images/image.ts";
-import type { StandIn } from "../images/stand-in.ts";
 import type { Attachments } from "./attachments.ts";
 import type { ContainerConfig, ContainerExit, PodSandbox, RunningContainer } from "./container.ts";
 import type { HeldDescriptors } from "./held-descriptors.ts";
@@ -36,7 +35,6 @@ export class Container implements RunningContainer {
   /** While the namespaces of a container without a process are being made. */
   preparing: Promise<void> | undefined;
   attachments: Attachments | undefined;
-  standIn: StandIn | undefined;
   ended: ContainerExit | undefined;
   readonly execs: Set<Launched> = new Set();
   readonly #resolve: (exit: ContainerExit) => void;

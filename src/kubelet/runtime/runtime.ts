@@ -3,29 +3,28 @@
  * ports, as sockets of this process in the pod's network namespace.
  *
  *   catalogue: what an image does ─► plan ─┬─► process: root on tmpfs, new PID namespace, child of this process
- *                                          └─► stand-in: sockets; namespaces only once somebody executes a command
+ *                                          └─► stand-in: sockets, answered by a process without rights; namespaces
+ *                                              only once somebody executes a command
  */
 import { randomBytes } from "node:crypto";
-import { closeSync, constants, fstatSync, mkdirSync, readFileSync } from "node:fs";
-import path from "node:path";
+import { constants, mkdirSync, openSync } from "node:fs";
 import type { Duplex } from "node:stream";
 import { OpError } from "../../base/errors.ts";
-import { openBelow } from "../../linux/open-below.ts";
 import { Poller } from "../../linux/poller.ts";
 import { raiseFileLimit } from "../../linux/sockets.ts";
 import type { ImageCatalogue } from "../images/catalogue.ts";
 import type { Plan, ServedPort } from "../images/image.ts";
 import { planContainer } from "../images/plan.ts";
-import type { ServerContext } from "../images/servers/context.ts";
-import { StandIn } from "../images/stand-in.ts";
+import type { WantedFile } from "../images/stand-in-messages.ts";
 import { Attachments } from "./attachments.ts";
 import type { ContainerConfig, ContainerExit, PodSandbox, RunningContainer, Streams } from "./container.ts";
 import { ContainerError } from "./container.ts";
 import type { Launched } from "./launch.ts";
 import { LogWriter } from "./log-writer.ts";
-import { askFrom, connectFrom, resolveFrom } from "./pod-network.ts";
+import { connectFrom } from "./pod-network.ts";
 import { Processes } from "./processes.ts";
 import { Container, exitOf } from "./running.ts";
+import { StandIns } from "./stand-ins.ts";
 
 export * from "./container.ts";
 
@@ -37,6 +36,8 @@ export interface RuntimeOptions {
   readonly toolsPath?: string;
   /** `launcher/thread.ts`, built: the threads that start containers run it. */
   readonly launcherPath: string;
+  /** `images/stand-in-process.ts`, built as one file. */
+  readonly standInsPath: string;
 }
 
 /** A process may take so long to listen itself before we answer on the ports of an unknown image. */
@@ -47,6 +48,7 @@ export class Runtime {
   readonly #catalogue: ImageCatalogue;
   readonly #processes: Processes;
   readonly #poller: Poller;
+  readonly #standIns: StandIns;
   readonly #containers = new Map<string, Container>();
 
   /** @throws OpError `kernel-unavailable` where namespaces cannot be entered and left, or busybox is missing */
@@ -56,6 +58,12 @@ export class Runtime {
     this.#catalogue = options.catalogue;
     this.#processes = new Processes(options.directory, options);
     this.#poller = new Poller();
+    this.#standIns = new StandIns({
+      poller: this.#poller,
+      start: (channel) => this.#processes.startStandIns(options.standInsPath, channel),
+      openFile: (container, file) => this.#openFile(container, file),
+      ended: (container, code) => this.#ended(container, exitOf({ code, signal: null })),
+    });
   }
 
   /** @throws ContainerError */
@@ -140,7 +148,7 @@ export class Runtime {
 
   #ended(container: Container, exit: ContainerExit): void {
     if (container.ended) return;
-    container.standIn?.close();
+    this.#standIns.close(container);
     container.log.close();
     this.#processes.release(container);
     this.#containers.delete(container.id);
@@ -150,10 +158,7 @@ export class Runtime {
   /** @param must - the ports are the container's purpose: without them it fails, as the real server would */
   #serve(container: Container, ports: readonly ServedPort[], must: boolean): void {
     if (ports.length === 0) return;
-    const { netns } = container.pod;
-    const standIn = new StandIn(this.#poller, netns, this.#context(container));
-    container.standIn = standIn;
-    const problems = standIn.listen(ports);
+    const problems = this.#standIns.listen(container, ports);
     if (!must || problems.length === 0) return;
     for (const { port, errno } of problems) {
       const words = errno === "EADDRINUSE" ? "98: Address already in use" : errno;
@@ -162,35 +167,19 @@ export class Runtime {
     setImmediate(() => this.#ended(container, exitOf({ code: 1, signal: null })));
   }
 
-  #context(container: Container): ServerContext {
-    const { pod, config, found } = container;
-    const { netns } = pod;
-    let env: ReadonlyMap<string, string> | undefined;
-    const resolve = (host: string): Promise<string> => resolveFrom(netns, config.etc, host);
-    return {
-      pod: pod.name,
-      namespace: pod.namespace,
-      hostname: pod.hostname,
-      address: pod.addresses[0] ?? "",
-      image: found.image,
-      imageName: config.image,
-      tag: found.reference.tag,
-      get env() {
-        env ??= new Map([...found.image.env, ...config.env]);
-        return env;
-      },
-      log: (line) => {
-        if (!container.ended) container.log.line("stdout", line);
-      },
-      readFile: (file) => readContainerFile(container, file),
-      dial: async (host, port, timeoutMs) =>
-        connectFrom(netns, { address: await resolve(host), port, timeoutMs }),
-      ask: async (host, port, message, timeoutMs) => {
-        const address = await resolve(host);
-        return (await askFrom(netns, { address, port, timeoutMs }, Buffer.from(message))).toString();
-      },
-      exit: (code) => this.#ended(container, exitOf({ code, signal: null })),
-    };
+  /** As the container sees it: its own root where it has one, else what is mounted there. Never what a link leads out to. */
+  async #openFile(container: Container, file: WantedFile): Promise<number | undefined> {
+    const { config } = container;
+    switch (file.kind) {
+      case "hosts":
+        return openSync(config.etc.hosts, constants.O_RDONLY | constants.O_NONBLOCK);
+      case "resolv.conf":
+        return openSync(config.etc.resolvConf, constants.O_RDONLY | constants.O_NONBLOCK);
+      case "path":
+        return this.#processes.openFile(container, file.path);
+      default:
+        return file satisfies never;
+    }
   }
 
   #own(container: RunningContainer): Container {
@@ -287,6 +276,12 @@ export class Runtime {
     );
   }
 
+  /** Of the process that answers for containers without one. */
+  get standIns(): { readonly pid: number | undefined; readonly restarts: number } {
+    const { pid, restarts } = this.#standIns;
+    return { pid, restarts };
+  }
+
   /** Kills everything and waits for it. */
   async close(): Promise<void> {
     const all = [...this.#containers.values()];
@@ -295,6 +290,7 @@ export class Runtime {
       else this.#ended(container, exitOf({ code: 137, signal: "SIGKILL" }));
     }
     await Promise.all(all.map((container) => container.exit));
+    this.#standIns.stop();
     this.#poller.closeAll();
     await this.#processes.close();
   }
@@ -323,37 +319,4 @@ function connectStreams(child: Launched, streams: Streams): void {
   }
   if (!child.stdin) return;
   streams.stdin?.pipe(child.stdin, { end: !streams.tty });
-}
-
-/** Of a page, as a stand-in serves it. */
-const MOST_FILE_BYTES = 16 * 1024 * 1024;
-
-/** As the container sees it: its own root where it has one, else what is mounted there. Never what a link leads out to. */
-function readContainerFile(container: Container, file: string): Buffer | undefined {
-  const pid = container.spaces?.first.pid;
-  if (pid !== undefined) return readBelow(`/proc/${pid}/root`, file);
-  const mount = container.config.mounts
-    .filter(({ target }) => file === target || file.startsWith(`${target.replace(/\/$/, "")}/`))
-    .toSorted((a, b) => b.target.length - a.target.length)[0];
-  if (!mount) return undefined;
-  const rest = file.slice(mount.target.replace(/\/$/, "").length);
-  return readBelow(mount.source, path.posix.join(mount.subPath ?? "", rest));
-}
-
-/** A regular file's content: opening a pipe must not make us wait for who writes to it. */
-function readBelow(folder: string, place: string): Buffer | undefined {
-  let opened: number;
-  try {
-    opened = openBelow(folder, place, constants.O_RDONLY | constants.O_NONBLOCK);
-  } catch {
-    return undefined;
-  }
-  try {
-    const kind = fstatSync(opened);
-    return kind.isFile() && kind.size <= MOST_FILE_BYTES ? readFileSync(opened) : undefined;
-  } catch {
-    return undefined;
-  } finally {
-    closeSync(opened);
-  }
 }

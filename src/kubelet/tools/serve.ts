@@ -57,7 +57,7 @@ function contextOf(image: Image): ServerContext {
     tag: undefined,
     env: new Map(Object.entries(process.env).map(([key, value]) => [key, value ?? ""])),
     log: (line) => print(`${line}\n`),
-    readFile: (file) => {
+    readFile: async (file) => {
       try {
         return readFileSync(file);
       } catch {

@@ -8,6 +8,7 @@ import type { Page } from "./page.ts";
 
 const DIAL_MS = 5_000;
 const MAX_TRIES = 1_000;
+const MOST_RESPONSE_BYTES = 64 * 1024;
 
 function text(body: string, status = 200): Page {
   return { status, type: "text/plain; charset=utf-8", body };
@@ -19,7 +20,13 @@ async function getHttp(served: Served, host: string, port: number, path: string)
   socket.setTimeout(DIAL_MS, () => socket.destroy(new Error("i/o timeout")));
   socket.write(`GET /${path} HTTP/1.0\r\nHost: ${host}:${port}\r\nConnection: close\r\n\r\n`);
   const chunks: Buffer[] = [];
-  for await (const chunk of socket) chunks.push(chunk as Buffer);
+  let bytes = 0;
+  for await (const chunk of socket) {
+    chunks.push(chunk as Buffer);
+    bytes += (chunk as Buffer).length;
+    if (bytes > MOST_RESPONSE_BYTES) break;
+  }
+  socket.destroy();
   const all = Buffer.concat(chunks).toString();
   return all.slice(all.indexOf("\r\n\r\n") + 4);
 }

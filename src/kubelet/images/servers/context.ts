@@ -11,10 +11,11 @@ export interface ServerContext {
   /** As the pod's author wrote it. */
   readonly imageName: string;
   readonly tag: string | undefined;
+  /** What says where the pod's database is: see `databaseOf`. */
   readonly env: ReadonlyMap<string, string>;
   log(line: string): void;
   /** A file of the container, wherever mounts and `kubectl exec` have put it; undefined where there is none. */
-  readFile(path: string): Buffer | undefined;
+  readFile(path: string): Promise<Buffer | undefined>;
   /** A connection from inside the pod. Rejects after `timeoutMs`. */
   dial(host: string, port: number, timeoutMs: number): Promise<Socket>;
   /** Sends a datagram from inside the pod, and resolves with the first answer. */

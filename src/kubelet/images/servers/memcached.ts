@@ -1,6 +1,9 @@
 /** @module memcached's text protocol, as far as `version`, `stats` and misses go. */
 import type { Socket } from "node:net";
 import type { Served } from "./context.ts";
+import { serveMessages } from "./messages.ts";
+
+const MOST_LINE_BYTES = 4096;
 
 export function memcachedAnswer(line: string, tag: string | undefined): string | undefined {
   const [command = ""] = line.trim().split(" ");
@@ -22,14 +25,14 @@ export function memcachedAnswer(line: string, tag: string | undefined): string |
 }
 
 export function serveMemcached(socket: Socket, { context }: Served): void {
-  let pending = "";
-  socket.on("data", (chunk: Buffer) => {
-    const lines = (pending + chunk.toString("latin1")).split("\n");
-    pending = (lines.pop() ?? "").slice(0, 4096);
-    for (const line of lines) {
-      const answer = memcachedAnswer(line, context.tag);
-      if (answer !== undefined) socket.write(answer);
-      else if (line.startsWith("quit")) socket.end();
-    }
+  serveMessages(socket, MOST_LINE_BYTES, (bytes) => {
+    const end = bytes.indexOf("\n");
+    if (end < 0) return undefined;
+    const line = bytes.subarray(0, end).toString("latin1");
+    return {
+      bytes: end + 1,
+      answer: memcachedAnswer(line, context.tag),
+      isLast: line.startsWith("quit"),
+    };
   });
 }

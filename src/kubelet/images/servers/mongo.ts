@@ -5,11 +5,14 @@
  */
 import type { Socket } from "node:net";
 import type { Served } from "./context.ts";
+import { ProtocolError, serveMessages } from "./messages.ts";
 
 const OP_REPLY = 1;
 const OP_QUERY = 2004;
 const OP_MSG = 2013;
+/** What we say that we take, as real servers do, and what we take. */
 const MAX_MESSAGE = 48_000_000;
+const MOST_MESSAGE_BYTES = 1024 * 1024;
 
 export type BsonValue =
   | string
@@ -133,19 +136,11 @@ export function mongoAnswer(message: Buffer, served: Served): Buffer | undefined
 }
 
 export function serveMongo(socket: Socket, served: Served): void {
-  let pending: Buffer = Buffer.alloc(0);
-  socket.on("data", (chunk: Buffer) => {
-    pending = Buffer.concat([pending, chunk]);
-    while (pending.length >= 16) {
-      const length = pending.readInt32LE(0);
-      if (length < 21 || length > MAX_MESSAGE) {
-        socket.destroy();
-        return;
-      }
-      if (pending.length < length) return;
-      const answer = mongoAnswer(pending.subarray(0, length), served);
-      if (answer) socket.write(answer);
-      pending = pending.subarray(length);
-    }
+  serveMessages(socket, MOST_MESSAGE_BYTES, (bytes) => {
+    if (bytes.length < 16) return undefined;
+    const length = bytes.readInt32LE(0);
+    if (length < 21 || length > MOST_MESSAGE_BYTES) throw new ProtocolError(`invalid length ${length}`);
+    if (bytes.length < length) return undefined;
+    return { bytes: length, answer: mongoAnswer(bytes.subarray(0, length), served) };
   });
 }

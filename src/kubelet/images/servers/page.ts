@@ -11,12 +11,17 @@ const DATABASE_PORTS: readonly (readonly [RegExp, number])[] = [
 ];
 const DIAL_MS = 3_000;
 
+/** Whether a variable may say where the pod's database is. */
+export function isDatabaseVariable(name: string): boolean {
+  return DATABASE_HOSTS.test(name);
+}
+
 /** `mysql`, `mysql:3306`, `mongodb://db/x`: what the pod's environment says of its database. */
 export function databaseOf(
   env: ReadonlyMap<string, string>,
 ): { readonly host: string; readonly port: number } | undefined {
   for (const [name, value] of env) {
-    if (!DATABASE_HOSTS.test(name)) continue;
+    if (!isDatabaseVariable(name)) continue;
     const found = /^(?:[a-z]+:\/\/)?(?:[^@/]*@)?([A-Za-z0-9.-]+)(?::(\d+))?(?:\/.*)?$/.exec(value);
     if (!found?.[1] || /^\d+$/.test(found[1])) continue;
     const usual = DATABASE_PORTS.find(([pattern]) => pattern.test(name) || pattern.test(value))?.[1] ?? 3306;
@@ -99,7 +104,7 @@ export async function pageFor(request: PageRequest, served: Served): Promise<Pag
   const names = plain.endsWith("/") ? [`${plain}index.html`, `${plain}index.php`] : [plain];
   for (const name of names) {
     const body =
-      image.documentRoot === undefined ? undefined : served.context.readFile(image.documentRoot + name);
+      image.documentRoot === undefined ? undefined : await served.context.readFile(image.documentRoot + name);
     const template = image.pages[name];
     // What we put there ourselves is a template still.
     if (body !== undefined && body.toString() !== template)

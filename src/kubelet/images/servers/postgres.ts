@@ -1,11 +1,12 @@
 /** @module PostgreSQL, as far as `pg_isready` and `psql -c` go: any login, and empty results. @see https://www.postgresql.org/docs/current/protocol-message-formats.html */
 import type { Socket } from "node:net";
 import type { Served } from "./context.ts";
+import { type Message, ProtocolError, serveMessages } from "./messages.ts";
 
 const SSL_REQUEST = 80_877_103;
 const GSS_REQUEST = 80_877_104;
 const CANCEL_REQUEST = 80_877_102;
-const MAX_MESSAGE = 1024 * 1024;
+const MOST_MESSAGE_BYTES = 256 * 1024;
 
 export function postgresMessage(type: string, payload: Buffer): Buffer {
   const length = Buffer.alloc(4);
@@ -39,7 +40,7 @@ function answer(type: string, payload: Buffer): Buffer | undefined {
   switch (type) {
     case "Q": {
       const words = payload.toString().replace(/\0$/, "").trim();
-      const verb = (words.split(/\s+/)[0] ?? "").toUpperCase();
+      const verb = (words.split(/\s+/, 1)[0] ?? "").toUpperCase();
       if (words === "") return Buffer.concat([postgresMessage("I", Buffer.alloc(0)), READY]);
       const rows = verb === "SELECT" || verb === "SHOW";
       const description = rows ? [postgresMessage("T", Buffer.alloc(2))] : [];
@@ -64,39 +65,33 @@ function answer(type: string, payload: Buffer): Buffer | undefined {
   }
 }
 
+function lengthAt(bytes: Buffer, at: number): number {
+  const length = bytes.readInt32BE(at);
+  if (length < 4 || length > MOST_MESSAGE_BYTES) throw new ProtocolError(`invalid length ${length}`);
+  return length;
+}
+
 export function servePostgres(socket: Socket, { context }: Served): void {
   const version = /^\d+(\.\d+)*/.exec(context.tag ?? "")?.[0] ?? "17.2";
-  let pending: Buffer = Buffer.alloc(0);
   let started = false;
-  const first = (): boolean => {
-    if (pending.length < 8) return false;
-    const length = pending.readInt32BE(0);
-    if (length < 8 || length > MAX_MESSAGE) socket.destroy();
-    if (pending.length < length || socket.destroyed) return false;
-    const code = pending.readInt32BE(4);
-    pending = pending.subarray(length);
-    if (code === SSL_REQUEST || code === GSS_REQUEST) socket.write("N");
-    else if (code === CANCEL_REQUEST) socket.end();
-    else {
-      started = true;
-      socket.write(postgresWelcome(version));
-    }
-    return true;
+  const first = (bytes: Buffer): Message | undefined => {
+    if (bytes.length < 8) return undefined;
+    const length = lengthAt(bytes, 0);
+    if (length < 8) throw new ProtocolError("a start is too short");
+    if (bytes.length < length) return undefined;
+    const code = bytes.readInt32BE(4);
+    if (code === SSL_REQUEST || code === GSS_REQUEST) return { bytes: length, answer: "N" };
+    if (code === CANCEL_REQUEST) return { bytes: length, isLast: true };
+    started = true;
+    return { bytes: length, answer: postgresWelcome(version) };
   };
-  const next = (): boolean => {
-    if (pending.length < 5) return false;
-    const type = String.fromCharCode(pending[0] ?? 0);
-    const length = pending.readInt32BE(1) + 1;
-    if (length < 5 || length > MAX_MESSAGE) socket.destroy();
-    if (pending.length < length || socket.destroyed) return false;
-    const reply = answer(type, pending.subarray(5, length));
-    pending = pending.subarray(length);
-    if (type === "X") socket.end();
-    else if (reply) socket.write(reply);
-    return true;
+  const next = (bytes: Buffer): Message | undefined => {
+    if (bytes.length < 5) return undefined;
+    const type = String.fromCharCode(bytes[0] ?? 0);
+    const length = lengthAt(bytes, 1) + 1;
+    if (bytes.length < length) return undefined;
+    if (type === "X") return { bytes: length, isLast: true };
+    return { bytes: length, answer: answer(type, bytes.subarray(5, length)) };
   };
-  socket.on("data", (chunk: Buffer) => {
-    pending = Buffer.concat([pending, chunk]);
-    while (started ? next() : first());
-  });
+  serveMessages(socket, MOST_MESSAGE_BYTES + 1, (bytes) => (started ? next(bytes) : first(bytes)));
 }

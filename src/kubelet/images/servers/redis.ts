@@ -1,27 +1,48 @@
 /** @module Redis, as far as tutorials go: strings and counters in memory. @see https://redis.io/docs/latest/develop/reference/protocol-spec/ */
 import type { Socket } from "node:net";
 import type { Served, ServerContext } from "./context.ts";
+import { ProtocolError, serveMessages } from "./messages.ts";
 
-const MAX_PENDING = 1024 * 1024;
+const MOST_MESSAGE_BYTES = 256 * 1024;
+/** A command has a few words; real servers allow a million. */
+const MOST_WORDS = 1024;
+/** What a container remembers, and what one answer may be. */
+const MOST_STORED_BYTES = 4 * 1024 * 1024;
+const OUT_OF_MEMORY = "-OOM command not allowed when used memory > 'maxmemory'.\r\n";
 
-/** One command from the front of the bytes: an array of bulk strings, or a line of words. */
+/** The number in `*3\r\n` or `$5\r\n`. @throws ProtocolError where it is none, or not from 0 to `most` */
+function readCount(bytes: Buffer, at: number, end: number, most: number): number {
+  const text = bytes.subarray(at, end).toString("latin1");
+  const number = Number(text);
+  if (!/^\d{1,9}$/.test(text) || number > most)
+    throw new ProtocolError(`invalid length ${text.slice(0, 20)}`);
+  return number;
+}
+
+/**
+ * One command from the front of the bytes: an array of bulk strings, or a line of words.
+ * @returns undefined while it is not whole
+ * @throws ProtocolError
+ */
 export function readCommand(
   bytes: Buffer,
 ): { readonly words: readonly string[]; readonly length: number } | undefined {
-  const lineEnd = bytes.indexOf("\r\n");
   const newline = bytes.indexOf("\n");
   if (newline < 0) return undefined;
   if (bytes[0] !== 0x2a) {
     const line = bytes.subarray(0, newline).toString().trim();
-    return { words: line === "" ? [] : line.split(/\s+/), length: newline + 1 };
+    const words = line === "" ? [] : line.split(/\s+/, MOST_WORDS);
+    return { words, length: newline + 1 };
   }
+  if (bytes[newline - 1] !== 0x0d) throw new ProtocolError("a line does not end as it should");
   const words: string[] = [];
-  const count = Number(bytes.subarray(1, lineEnd).toString());
-  let at = lineEnd + 2;
+  const count = readCount(bytes, 1, newline - 1, MOST_WORDS);
+  let at = newline + 1;
   for (let index = 0; index < count; index++) {
+    if (bytes.length > at && bytes[at] !== 0x24) throw new ProtocolError("expected a bulk string");
     const end = bytes.indexOf("\r\n", at);
     if (end < 0) return undefined;
-    const size = Number(bytes.subarray(at + 1, end).toString());
+    const size = readCount(bytes, at + 1, end, MOST_MESSAGE_BYTES);
     if (bytes.length < end + 2 + size + 2) return undefined;
     words.push(bytes.subarray(end + 2, end + 2 + size).toString());
     at = end + 2 + size + 2;
@@ -29,11 +50,58 @@ export function readCommand(
   return { words, length: at };
 }
 
+/** Strings by their keys, of one container. */
+export class RedisStore {
+  readonly #values = new Map<string, string>();
+  #bytes = 0;
+
+  get size(): number {
+    return this.#values.size;
+  }
+
+  get(key: string): string | undefined {
+    return this.#values.get(key);
+  }
+
+  has(key: string): boolean {
+    return this.#values.has(key);
+  }
+
+  keys(): string[] {
+    return [...this.#values.keys()];
+  }
+
+  /** @returns false when there is no room for it */
+  set(key: string, value: string): boolean {
+    const before = this.#values.get(key);
+    const grown = value.length - (before === undefined ? -key.length - 64 : before.length);
+    if (this.#bytes + grown > MOST_STORED_BYTES) return false;
+    this.#bytes += grown;
+    this.#values.set(key, value);
+    return true;
+  }
+
+  delete(key: string): boolean {
+    const before = this.#values.get(key);
+    if (before === undefined) return false;
+    this.#bytes -= before.length + key.length + 64;
+    return this.#values.delete(key);
+  }
+
+  clear(): void {
+    this.#values.clear();
+    this.#bytes = 0;
+  }
+}
+
 function bulk(text: string | undefined): string {
   return text === undefined ? "$-1\r\n" : `$${Buffer.byteLength(text)}\r\n${text}\r\n`;
 }
 
 function many(texts: readonly (string | undefined)[]): string {
+  let bytes = 0;
+  for (const text of texts) bytes += text?.length ?? 0;
+  if (bytes > MOST_STORED_BYTES) return OUT_OF_MEMORY;
   return `*${texts.length}\r\n${texts.map(bulk).join("")}`;
 }
 
@@ -41,11 +109,10 @@ function wrongCount(command: string): string {
   return `-ERR wrong number of arguments for '${command}' command\r\n`;
 }
 
-function count(store: Map<string, string>, key: string, by: number): string {
+function count(store: RedisStore, key: string, by: number): string {
   const value = Number(store.get(key) ?? 0) + by;
   if (!Number.isInteger(value)) return "-ERR value is not an integer or out of range\r\n";
-  store.set(key, String(value));
-  return `:${value}\r\n`;
+  return store.set(key, String(value)) ? `:${value}\r\n` : OUT_OF_MEMORY;
 }
 
 function information(context: ServerContext, keys: number): string {
@@ -54,11 +121,7 @@ function information(context: ServerContext, keys: number): string {
 }
 
 /** The answer to one command. */
-export function redisAnswer(
-  words: readonly string[],
-  store: Map<string, string>,
-  context: ServerContext,
-): string {
+export function redisAnswer(words: readonly string[], store: RedisStore, context: ServerContext): string {
   const [name = "", key, value] = words;
   const command = name.toLowerCase();
   switch (command) {
@@ -93,8 +156,7 @@ export function redisAnswer(
       return "*0\r\n";
     case "set":
       if (key === undefined || value === undefined) return wrongCount(command);
-      store.set(key, value);
-      return "+OK\r\n";
+      return store.set(key, value) ? "+OK\r\n" : OUT_OF_MEMORY;
     case "get":
       return key === undefined ? wrongCount(command) : bulk(store.get(key));
     case "mget":
@@ -104,7 +166,7 @@ export function redisAnswer(
     case "del":
       return `:${words.slice(1).filter((one) => store.delete(one)).length}\r\n`;
     case "keys":
-      return many([...store.keys()]);
+      return many(store.keys());
     case "dbsize":
       return `:${store.size}\r\n`;
     case "incr":
@@ -125,23 +187,20 @@ export function redisAnswer(
 }
 
 /** What containers remember, as long as they run. */
-const stores: WeakMap<ServerContext, Map<string, string>> = new WeakMap();
+const stores: WeakMap<ServerContext, RedisStore> = new WeakMap();
 
 export function serveRedis(socket: Socket, { context }: Served): void {
-  const store = stores.get(context) ?? new Map<string, string>();
+  const store = stores.get(context) ?? new RedisStore();
   stores.set(context, store);
-  let pending: Buffer = Buffer.alloc(0);
-  socket.on("data", (chunk: Buffer) => {
-    pending = Buffer.concat([pending, chunk]);
-    for (let read = readCommand(pending); read; read = readCommand(pending)) {
-      pending = pending.subarray(read.length);
-      if (read.words.length === 0) continue;
-      socket.write(redisAnswer(read.words, store, context));
-      if (read.words[0]?.toLowerCase() === "quit") {
-        socket.end();
-        return;
-      }
-    }
-    if (pending.length > MAX_PENDING) socket.destroy();
+  serveMessages(socket, MOST_MESSAGE_BYTES, (bytes) => {
+    const command = readCommand(bytes);
+    if (!command) return undefined;
+    const { words, length } = command;
+    if (words.length === 0) return { bytes: length };
+    return {
+      bytes: length,
+      answer: redisAnswer(words, store, context),
+      isLast: words[0]?.toLowerCase() === "quit",
+    };
   });
 }

@@ -7,7 +7,7 @@ import { encodeBson, firstName, mongoAnswer } from "./mongo.ts";
 import { mysqlGreeting, mysqlOk, mysqlRow } from "./mysql.ts";
 import { databaseOf, pageFor } from "./page.ts";
 import { postgresWelcome } from "./postgres.ts";
-import { readCommand, redisAnswer } from "./redis.ts";
+import { RedisStore, readCommand, redisAnswer } from "./redis.ts";
 
 const context: ServerContext = {
   pod: "web-1",
@@ -19,7 +19,7 @@ const context: ServerContext = {
   tag: "6.0.5",
   env: new Map(),
   log: () => undefined,
-  readFile: () => undefined,
+  readFile: () => Promise.resolve(undefined),
   dial: () => Promise.reject(new Error("unused")),
   ask: () => Promise.reject(new Error("unused")),
   exit: () => undefined,
@@ -72,7 +72,7 @@ test.each([
 ])("Redis answers %s", (command, answer) => {
   expect(redisAnswer(command.split(" "), store, context)).toBe(answer);
 });
-const store: Map<string, string> = new Map();
+const store: RedisStore = new RedisStore();
 
 function message(operation: number, body: Buffer): Buffer {
   const header = Buffer.alloc(16);
@@ -134,7 +134,8 @@ test("a page names the pod; a file of the container comes before it", async () =
   const withFile = {
     ...context,
     image,
-    readFile: (file: string) => (file === "/www/index.html" ? Buffer.from("theirs") : undefined),
+    readFile: (file: string) =>
+      Promise.resolve(file === "/www/index.html" ? Buffer.from("theirs") : undefined),
   };
   const page = await pageFor({ ...request, path: "/" }, { ...served, context: withFile });
   expect([page.status, String(page.body)]).toEqual([200, "theirs"]);

@@ -87,12 +87,12 @@ export type Request =
       readonly program: ProgramSpec;
       readonly streams: StandardStreams;
     }
-  /** A regular file of a container, at most so many bytes. → Uint8Array or undefined */
+  /** A regular file below a folder, of a container's where a place is given. → a descriptor, or undefined */
   | {
-      readonly do: "read";
-      readonly place: ContainerPlace & { readonly pid: number };
+      readonly do: "open";
+      readonly place: (ContainerPlace & { readonly pid: number }) | undefined;
+      readonly folder: string;
       readonly file: string;
-      readonly mostBytes: number;
       readonly rights: Rights;
     }
   /** A signal to a process that was started by the request of that number. */

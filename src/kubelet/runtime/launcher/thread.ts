@@ -4,7 +4,7 @@
  * controls (files, environment, working directory, links) is ever read by a process that can more than the container.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { closeSync, constants, fstatSync, mkdirSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, mkdirSync, openSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { must, OpError } from "../../../base/errors.ts";
 import {
@@ -48,6 +48,8 @@ const WAIT = 'read -r tortie_gate <&3 && [ "$tortie_gate" = go ] || exit 128; ex
 const GATE = `${WAIT} cd -- "$1" || exit 128; shift; unset OLDPWD; exec "$@"`;
 /** Ignoring SIGCHLD, which lasts over exec, lets the kernel clear away orphans. */
 const PAUSE = `${WAIT} trap "" CHLD; exec /bin/busybox sleep 2147483647`;
+/** Not busybox's, which executes its own programs of a name before those in the path. */
+const SHELL = "/bin/dash";
 const BUSYBOX = "/bin/busybox";
 const MOUNT_PROC = ["mount", "-t", "proc", "-o", "nosuid,nodev,noexec", "proc", "/proc"];
 const EMPTY: Buffer = Buffer.alloc(4);
@@ -186,7 +188,7 @@ function follow(id: number, child: ChildProcess): void {
 
 function start(id: number, { place, program, streams, gate, pause }: Of<"start">): Started {
   const { argv, env, cwd, rights } = program;
-  const words = pause ? [BUSYBOX, "sh", "-c", PAUSE, "sh"] : [BUSYBOX, "sh", "-c", GATE, "sh", cwd, ...argv];
+  const words = pause ? [SHELL, "-c", PAUSE, "sh"] : [SHELL, "-c", GATE, "sh", cwd, ...argv];
   const { child, master } = namespaces.inside({ ...place, pid: "new" }, () =>
     withRights(rights, () => execute(words, env, { streams, gate })),
   );
@@ -234,26 +236,22 @@ function exec(id: number, { place, program, streams }: Of<"exec">): Started {
   return { pid: child.pid, pidNamespace: place.pid, master };
 }
 
-function read({ place, file, mostBytes, rights }: Of<"read">): Uint8Array | undefined {
-  return namespaces.inside(place, () =>
-    withRights(rights, () => {
-      let opened: number;
-      try {
-        // Opening a pipe must not make us wait for who writes to it.
-        opened = openBelow("/", file, constants.O_RDONLY | constants.O_NONBLOCK);
-      } catch {
-        return undefined;
-      }
-      try {
-        const found = fstatSync(opened);
-        if (!found.isFile() || found.size > mostBytes) return undefined;
-        const bytes = Buffer.alloc(found.size);
-        return bytes.subarray(0, readSync(opened, bytes, 0, bytes.length, 0));
-      } finally {
-        closeSync(opened);
-      }
-    }),
-  );
+function open({ place, folder, file, rights }: Of<"open">): number | undefined {
+  const work = (): number | undefined => withRights(rights, () => openRegular(folder, file));
+  return place ? namespaces.inside(place, work) : work();
+}
+
+function openRegular(folder: string, file: string): number | undefined {
+  let opened: number;
+  try {
+    // Opening a pipe must not make us wait for who writes to it.
+    opened = openBelow(folder, file, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch {
+    return undefined;
+  }
+  if (fstatSync(opened).isFile()) return opened;
+  closeSync(opened);
+  return undefined;
 }
 
 // ── requests ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -270,8 +268,8 @@ function handle(id: number, request: Request): unknown {
       return start(id, request);
     case "exec":
       return exec(id, request);
-    case "read":
-      return read(request);
+    case "open":
+      return open(request);
     case "kill":
       return processes.get(request.process)?.kill(request.signal);
     default:

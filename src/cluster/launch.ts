@@ -1,16 +1,26 @@
 /** @module `tortie up` from outside: keys, the API's socket, and the machine in namespaces of its own. */
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
-import { closeSync, copyFileSync, existsSync, mkdirSync, openSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer, type Server } from "node:net";
 import path from "node:path";
 import type { Readable } from "node:stream";
 import { OpError } from "../base/errors.ts";
 import { linesOf } from "../client/lines.ts";
+import { type CgroupRoot, delegateCgroup } from "../linux/cgroups.ts";
 import { checkSettings } from "./check-settings.ts";
 import { askMachine, type MachineStatus } from "./control-socket.ts";
 import { type Credentials, ensureCredentials } from "./credentials.ts";
 import { addContext, checkKubeconfig, kubeconfigOf, userKubeconfigPath } from "./kubeconfig.ts";
-import { type Layout, makeFolder, makeFolders, RUN_ROOT, stateRoot } from "./layout.ts";
+import { CGROUPS, cgroupName, type Layout, makeFolder, makeFolders, RUN_ROOT, stateRoot } from "./layout.ts";
 import { tryLock } from "./lock.ts";
 import { lastLines } from "./log-file.ts";
 import { inPrivateRoot } from "./private-root.ts";
@@ -24,7 +34,7 @@ import {
   writeSettings,
 } from "./settings.ts";
 import { needsRelay } from "./store-choice.ts";
-import { deleteState, killMachine, machinePid } from "./take-down.ts";
+import { deleteState, killMachine, machinePid, releaseCgroups } from "./take-down.ts";
 import { canMap, createUserNamespace, giveTo, type UserRange, userRangeOf } from "./user-namespace.ts";
 
 export interface UpOptions {
@@ -107,6 +117,7 @@ async function launchAlone({ layout, asked, kubeconfig, signal }: UpOptions): Pr
   } catch (error) {
     // With it goes everything that it started.
     if (child?.pid !== undefined) await killMachine(child.pid);
+    releaseCgroups(layout);
     if (known) writeSettings(layout, known);
     else deleteState(layout, { keepLogs: true });
     throw error;
@@ -185,6 +196,20 @@ function copyImages(file: string, layout: Layout): void {
   }
 }
 
+/** Half of what the machine can number, so that pods that start too many do not take the last one from it. */
+function delegate(layout: Layout, users: UserRange | undefined): CgroupRoot | undefined {
+  const most = Number(readFileSync("/proc/sys/kernel/pid_max", "utf8"));
+  const root = delegateCgroup({
+    name: cgroupName(layout),
+    user: users?.first,
+    processes: Math.min(Math.floor(most / 2), 100_000),
+  });
+  // Whoever ends the cluster may be in other groups than we are.
+  if (root) writeFileSync(layout.cgroups, JSON.stringify(root));
+  else rmSync(layout.cgroups, { force: true });
+  return root;
+}
+
 /**
  * The cluster is somebody else than whoever starts it: in a user namespace of its own, with a range of users where root
  * starts it, with one otherwise.
@@ -207,7 +232,11 @@ async function startMachine(
     stdio: ["pipe", log, log, fd, "pipe", ...(namespace === undefined ? [] : [namespace])],
     detached: true,
     // Inside we are root; our folders are still our user's.
-    env: { ...process.env, [RUN_ROOT]: path.dirname(layout.run) },
+    env: {
+      ...process.env,
+      [RUN_ROOT]: path.dirname(layout.run),
+      [CGROUPS]: JSON.stringify(delegate(layout, users) ?? null),
+    },
   };
   const start = (): ChildProcess =>
     namespace === undefined

@@ -23,6 +23,8 @@ export interface Layout {
   readonly etcdSocket: string;
   /** Held while the cluster is started. */
   readonly lock: string;
+  /** The control groups that were made for it. */
+  readonly cgroups: string;
   /** The number of the process that holds all others, from before it answers. */
   readonly machinePid: string;
   agentSocket(node: string): string;
@@ -61,10 +63,14 @@ export function layoutOf(name: string): Layout {
     machineSocket: path.join(run, "machine.sock"),
     etcdSocket: path.join(run, "etcd.sock"),
     lock: path.join(stateRoot(), `${name}.lock`),
+    cgroups: path.join(state, "cgroups.json"),
     machinePid: path.join(state, "machine.pid"),
     agentSocket: (node) => path.join(run, `agent-${node}.sock`),
   };
 }
+
+/** In the environment of the machine: a CgroupRoot, or null. */
+export const CGROUPS = "TORTIE_CGROUPS";
 
 /** Where the parts of a cluster find its sockets: their own environment and user may say something else. */
 export const RUN_ROOT = "TORTIE_RUN_ROOT";
@@ -125,4 +131,9 @@ export function makeFolders(layout: Layout): void {
       facts: { folder: root, uid },
     });
   }
+}
+
+/** Of the control group that its containers are in; two users' clusters may have one name. */
+export function cgroupName({ name }: Layout): string {
+  return `tortie-${process.getuid?.() ?? 0}-${name}`;
 }

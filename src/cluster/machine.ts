@@ -22,6 +22,7 @@ import { PodNetwork } from "../kubelet/pod-network.ts";
 import type { PodWorker } from "../kubelet/pod-worker.ts";
 import { type PodSandbox, Runtime } from "../kubelet/runtime/runtime.ts";
 import { type StreamServer, serveStreams } from "../kubelet/streams/server.ts";
+import type { CgroupRoot } from "../linux/cgroups.ts";
 import { Lab } from "../linux/lab.ts";
 import { listeningSocket } from "../linux/listeners.ts";
 import { inNamespace, type Netns } from "../linux/netns.ts";
@@ -48,6 +49,7 @@ export interface MachineOptions {
   readonly toolsPath: string;
   readonly launcherPath: string;
   readonly standInsPath: string;
+  readonly cgroups: CgroupRoot | undefined;
   /** The API's socket on the host's loopback, opened outside. */
   readonly apiDescriptor: number;
   readonly log: (line: string) => void;
@@ -116,6 +118,7 @@ export class Machine implements PodHost {
       toolsPath: options.toolsPath,
       launcherPath: options.launcherPath,
       standInsPath: options.standInsPath,
+      cgroups: options.cgroups,
     });
     const machine = new Machine(options, { lab, processes, runtime });
     await machine.#startAll();

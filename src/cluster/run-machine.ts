@@ -4,11 +4,12 @@ import { promisify } from "node:util";
 import { OpError } from "../base/errors.ts";
 import { formatIssue } from "../base/issue.ts";
 import { ImageCatalogue } from "../kubelet/images/catalogue.ts";
+import type { CgroupRoot } from "../linux/cgroups.ts";
 import { O_CLOEXEC } from "../linux/constants.ts";
 import { assetPath } from "./assets.ts";
 import { serveMachine } from "./control-socket.ts";
 import { readCredentials } from "./credentials.ts";
-import { type Layout, layoutOf } from "./layout.ts";
+import { CGROUPS, type Layout, layoutOf } from "./layout.ts";
 import { Machine } from "./machine.ts";
 import { readSettings, type Settings } from "./settings.ts";
 
@@ -69,6 +70,7 @@ export async function runMachine(name: string, version: string): Promise<void> {
       toolsPath: assetPath("tools.cjs"),
       launcherPath: assetPath("launcher.js"),
       standInsPath: assetPath("stand-ins.mjs"),
+      cgroups: (JSON.parse(process.env[CGROUPS] ?? "null") as CgroupRoot | null) ?? undefined,
       apiDescriptor: API_DESCRIPTOR,
       log,
     });

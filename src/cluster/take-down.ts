@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { OpError } from "../base/errors.ts";
+import { type CgroupRoot, removeCgroups } from "../linux/cgroups.ts";
 import { askMachine } from "./control-socket.ts";
 import { contextOf, removeContext, userKubeconfigPath } from "./kubeconfig.ts";
 import type { Layout } from "./layout.ts";
@@ -26,7 +27,18 @@ export async function bringDown(layout: Layout): Promise<void> {
   if (pid !== undefined && machinePid(layout) === pid) await killMachine(pid);
   rmSync(layout.run, { recursive: true, force: true });
   rmSync(layout.machinePid, { force: true });
+  releaseCgroups(layout);
   removeContext(userKubeconfigPath(), contextOf(layout.name));
+}
+
+/** The groups of a cluster that does not run. */
+export function releaseCgroups(layout: Layout): void {
+  try {
+    removeCgroups(JSON.parse(readFileSync(layout.cgroups, "utf8")) as CgroupRoot);
+    rmSync(layout.cgroups, { force: true });
+  } catch {
+    // It had none.
+  }
 }
 
 /** Resolves when nothing of it runs: its child is the first process of the namespaces. */

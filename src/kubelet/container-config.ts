@@ -3,6 +3,7 @@ import path from "node:path";
 import type { Container, PodSpec, SeccompProfile } from "kubernetes-types/core/v1.js";
 import type { Client } from "../client/client.ts";
 import type { Service } from "../client/kinds.ts";
+import { quantityOf } from "../resources/quantity.ts";
 import { ConfigError } from "./config-error.ts";
 import { environmentOf, expand, type PodFacts } from "./environment.ts";
 import type { PodVolumes } from "./pod-volumes.ts";
@@ -33,6 +34,7 @@ export async function containerConfig(
   const tokens = !mayBePoint || hasOwnAccount || volumes.hasToken ? await volumes.token(facts) : [];
   const env = await environmentOf(container, { client, services, facts });
   const values = new Map(env);
+  const memoryBytes = quantityOf(container.resources?.limits?.["memory"]);
   const expandAll = (words: readonly string[]): string[] => words.map((word) => expand(word, values));
   return {
     name: container.name,
@@ -40,6 +42,7 @@ export async function containerConfig(
     ...(container.command && { command: expandAll(container.command) }),
     ...(container.args && { args: expandAll(container.args) }),
     env,
+    ...(memoryBytes !== undefined && { memoryBytes: Math.ceil(memoryBytes) }),
     ...(container.workingDir && { workingDir: container.workingDir }),
     tty: container.tty === true,
     stdin: container.stdin === true,

@@ -77,6 +77,14 @@ export class Kubelet {
     this.#pods.start();
     await this.#pods.ready;
     await this.#tellReady();
+    if (!this.#options.runtime.hasLimits) await this.#reportNoLimits();
+  }
+
+  async #reportNoLimits(): Promise<void> {
+    const { client, node } = this.#options;
+    const words =
+      "no control groups are delegated to this cluster: containers have no limit of processes and memory";
+    this.#events.warning(await client.get<Node>(NODES, { name: node }), "NoControlGroups", words);
   }
 
   worker(key: string): PodWorker | undefined {

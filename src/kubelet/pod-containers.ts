@@ -191,6 +191,10 @@ export class PodContainers {
       const words = `container ${container.name} runs as the only user that this machine's cluster has, which it sees as root: runAsUser and runAsNonRoot need root`;
       this.#options.events.warning(pod, "OnlyUser", words);
     }
+    if (config.memoryBytes !== undefined && !runtime.hasLimits) {
+      const words = `container ${container.name} may use more memory than its limit: no control groups are delegated to this cluster`;
+      this.#options.events.warning(pod, "NoControlGroups", words);
+    }
     await this.#forgetLog(container.name, restart - 2);
     const { lifecycle, startupProbe, readinessProbe } = container;
     record.restarts = restart;

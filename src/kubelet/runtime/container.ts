@@ -47,6 +47,8 @@ export interface ContainerConfig {
   /** Files of the machine that are the container's /etc/hosts and /etc/resolv.conf. */
   readonly etc: { readonly hosts: string; readonly resolvConf: string };
   readonly security?: Security;
+  /** What its processes may use together, where the machine has control groups. */
+  readonly memoryBytes?: number;
 }
 
 /** Who a container's processes are and what they may do. */
@@ -69,7 +71,7 @@ export interface ContainerExit {
   /** As Kubernetes counts it: 128 and the signal's number where a signal ended the process. */
   readonly code: number;
   readonly signal?: string;
-  /** `Completed`, `Error`, `StartError`. */
+  /** `Completed`, `Error`, `OOMKilled`, `StartError`. */
   readonly reason: string;
   readonly finishedAt: Date;
   readonly message?: string;

@@ -10,8 +10,7 @@ import { closeSync, fchownSync } from "node:fs";
 import { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
 import { ReadStream } from "node:tty";
-import { O_CLOEXEC } from "../../linux/constants.ts";
-import { checked, libc } from "../../linux/libc.ts";
+import { makePipe } from "../../linux/pipes.ts";
 import type { TerminalSize } from "./container.ts";
 import type { StartedProcess } from "./launcher/launcher.ts";
 import type { ProcessEnd, StandardStreams } from "./launcher/protocol.ts";
@@ -42,18 +41,6 @@ export interface Launched {
 const LAST_OUTPUT_MS = 500;
 
 const DEFAULT_SIZE: TerminalSize = { columns: 80, rows: 24 };
-
-export interface Pipe {
-  readonly read: number;
-  readonly write: number;
-}
-
-/** A pipe and not the socket that Node would make: /dev/stdout can be opened in the container then. */
-export function makePipe(): Pipe {
-  const ends = new Int32Array(2);
-  checked(libc().pipe2(ends, O_CLOEXEC), "make a pipe", "kernel-refused");
-  return { read: ends[0] ?? -1, write: ends[1] ?? -1 };
-}
 
 /** Resolves when all are closed, or some time after `ended`. */
 async function closed(streams: readonly Readable[], ended: Promise<unknown>): Promise<void> {

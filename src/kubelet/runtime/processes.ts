@@ -1,7 +1,9 @@
 /** @module Processes of containers: their namespaces are held here, and made and entered by threads of `launcher/`. */
 import { closeSync, existsSync, openSync, writeSync } from "node:fs";
 import path from "node:path";
+import { Cgroup, type CgroupLimits, type CgroupRoot } from "../../linux/cgroups.ts";
 import { createNetns, type Netns } from "../../linux/netns.ts";
+import { makePipe } from "../../linux/pipes.ts";
 import type { BaseDirectory } from "./base-directory.ts";
 import { prepareBase, TOOLS_DIRECTORY } from "./base-directory.ts";
 import { environment } from "./command.ts";
@@ -9,7 +11,7 @@ import type { Mount, Security } from "./container.ts";
 import { ContainerError } from "./container.ts";
 import { HeldDescriptors } from "./held-descriptors.ts";
 import type { Launched } from "./launch.ts";
-import { launch, makePipe } from "./launch.ts";
+import { launch } from "./launch.ts";
 import { Launcher } from "./launcher/launcher.ts";
 import type { Built, ContainerPlace, ProgramSpec, Shared } from "./launcher/protocol.ts";
 import { confinementOf, ORDINARY, ownerOf, rightsOf } from "./limits.ts";
@@ -41,11 +43,16 @@ interface Start {
   /** Only to have namespaces. */
   readonly pause: boolean;
   readonly mounts: readonly Mount[];
+  /** Of its control group, and what that allows. */
+  readonly name: string;
+  readonly limits: CgroupLimits;
 }
 
-/** Names that dash hands on, and does not load libraries by itself, which are not there yet when it starts. */
-const PLAIN_NAME = /^(?!LD_)[A-Za-z_]\w*$/;
+/** Of one container. */
+const MOST_PROCESSES = 1024;
 
+/** The process ends itself before; but not while it is busy. */
+const STAND_INS_MEMORY = 640 * 1024 * 1024;
 const STAND_INS: Security = {
   ...ORDINARY,
   user: 65_534,
@@ -71,12 +78,21 @@ function packagesOf(program: string): string {
 export class Processes {
   readonly #launcher: Launcher;
   readonly #base: BaseDirectory;
+  readonly #cgroups: CgroupRoot | undefined;
   readonly #shared = new Map<string, SharedByPod>();
 
   /** @param launcherPath - `launcher/thread.ts`, built */
-  constructor(directory: string, paths: { readonly toolsPath?: string; readonly launcherPath: string }) {
-    this.#base = prepareBase(directory, paths.toolsPath);
-    this.#launcher = new Launcher(paths.launcherPath);
+  constructor(
+    directory: string,
+    options: {
+      readonly toolsPath?: string;
+      readonly launcherPath: string;
+      readonly cgroups?: CgroupRoot | undefined;
+    },
+  ) {
+    this.#base = prepareBase(directory, options.toolsPath);
+    this.#launcher = new Launcher(options.launcherPath);
+    this.#cgroups = options.cgroups;
   }
 
   /** Network, UTS and IPC of the pod, held until its last container with a process ends. */
@@ -114,11 +130,17 @@ export class Processes {
   }
 
   /** Process 1 of a new container. @throws ContainerError, OpError; nothing is left then */
-  async #create(container: Container, how: Omit<Start, "root" | "security" | "cwd">): Promise<Spaces> {
-    const { security = ORDINARY, workingDir: cwd = "/" } = container.config;
+  async #create(
+    container: Container,
+    how: Omit<Start, "root" | "security" | "cwd" | "name" | "limits">,
+  ): Promise<Spaces> {
+    const { security = ORDINARY, workingDir: cwd = "/", memoryBytes } = container.config;
+    const limits = { processes: MOST_PROCESSES, memoryBytes };
     const shared = await this.#share(container);
     const root = this.#rootOf(container);
-    return shared.held.whileOpen(() => this.#build(shared, { ...how, root, security, cwd }));
+    return shared.held.whileOpen(() =>
+      this.#build(shared, { ...how, root, security, cwd, name: container.id, limits }),
+    );
   }
 
   /** In new namespaces: built, started behind a gate, finished, and let through it. @throws as {@link #create} */
@@ -127,14 +149,18 @@ export class Processes {
     { root, security, mounts, pause, ...how }: Start,
   ): Promise<Spaces> {
     const confinement = confinementOf(security);
-    const program: ProgramSpec = { argv: how.argv, env: how.env, cwd: how.cwd, rights: rightsOf(security) };
+    const rights = rightsOf(security);
     const built = await this.#launcher.ask<Built>({ do: "build", netns, root, mounts });
     const { mount, trees } = built;
     const gate = makePipe();
     const place: ContainerPlace = { netns, uts, ipc, mount };
+    let cgroup: Cgroup | undefined;
     let pid: number | undefined;
     let first: Launched | undefined;
     try {
+      if (this.#cgroups) cgroup = new Cgroup(this.#cgroups, how.name, how.limits);
+      const { argv, env, cwd } = how;
+      const program: ProgramSpec = { argv, env, cwd, rights, groups: cgroup?.procs ?? [] };
       const owner = ownerOf(security);
       const { started, launched } = await launch({ ...how, owner }, (streams) =>
         this.#launcher.start(confinement, { do: "start", place, program, streams, gate: gate.read, pause }),
@@ -154,12 +180,13 @@ export class Processes {
         });
         writeSync(gate.write, "go\n");
       }
-      return { mount, pid, held: new HeldDescriptors([mount, pid]), first: launched };
+      return { mount, pid, held: new HeldDescriptors([mount, pid]), cgroup, first: launched };
     } catch (error) {
       first?.kill("SIGKILL");
       first?.end.catch(() => undefined);
       closeSync(mount);
       if (pid !== undefined) closeSync(pid);
+      cgroup?.remove();
       throw error;
     } finally {
       for (const fd of [gate.read, gate.write, ...trees]) closeSync(fd);
@@ -171,13 +198,10 @@ export class Processes {
     const { config, pod, found } = container;
     const env = environment(pod.hostname, [...found.image.env, ...config.env], config.tty);
     if (argv.length === 0) throw new ContainerError("CreateContainerError", "no command specified");
-    const odd = Object.entries(env).filter(([name]) => !PLAIN_NAME.test(name));
-    const plain = Object.entries(env).filter(([name]) => PLAIN_NAME.test(name));
     const { tty, stdin, mounts } = config;
     const spaces = await this.#create(container, {
-      argv:
-        odd.length === 0 ? argv : ["/bin/env", ...odd.map(([name, value]) => `${name}=${value}`), ...argv],
-      env: Object.fromEntries(plain),
+      argv,
+      env,
       tty,
       stdin,
       mounts,
@@ -222,6 +246,7 @@ export class Processes {
       env: environment(pod.hostname, [...found.image.env, ...config.env], how.tty),
       cwd: config.workingDir ?? "/",
       rights: rightsOf(security),
+      groups: spaces.cgroup?.procs ?? [],
     };
     return this.#inside(container, spaces, async (place) => {
       const { launched } = await launch({ ...how, owner: ownerOf(security) }, (streams) =>
@@ -280,7 +305,11 @@ export class Processes {
     const place = await this.#launcher.ask<Shared>({ do: "share", hostname: "stand-ins" });
     const held = new HeldDescriptors([netns.fd, place.uts, place.ipc]);
     const packages = packagesOf(program);
-    const { first, held: own } = await held
+    const {
+      first,
+      held: own,
+      cgroup,
+    } = await held
       .whileOpen(() =>
         this.#build(
           { netns, ...place },
@@ -294,6 +323,8 @@ export class Processes {
             stdin: false,
             input: channel,
             pause: false,
+            name: "stand-ins",
+            limits: { processes: 64, memoryBytes: STAND_INS_MEMORY },
             mounts: [
               { source: program, target: `/srv/tortie/${path.basename(program)}`, readOnly: true },
               { source: packages, target: "/srv/tortie/node_modules", readOnly: true },
@@ -303,6 +334,8 @@ export class Processes {
       )
       .finally(() => held.release());
     own.release();
+    const remove = (): void => cgroup?.remove();
+    first.end.then(remove, remove);
     return first;
   }
 
@@ -313,6 +346,7 @@ export class Processes {
     if (spaces) {
       if (!container.process) spaces.first.kill("SIGKILL");
       spaces.held.release();
+      spaces.cgroup?.remove();
     }
     const shared = this.#shared.get(container.pod.uid);
     if (!shared?.users.delete(container) || shared.users.size > 0) return;

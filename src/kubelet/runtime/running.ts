@@ -1,6 +1,7 @@
 /** @module One container while it runs: its exit, its namespaces when it has any, and who serves for it. */
 
 import { constants } from "node:os";
+import type { Cgroup } from "../../linux/cgroups.ts";
 import type { FoundImage } from "../images/catalogue.ts";
 import type { Plan } from "../images/image.ts";
 import type { Attachments } from "./attachments.ts";
@@ -16,6 +17,8 @@ export interface Spaces {
   readonly pid: number;
   /** Both of them. */
   readonly held: HeldDescriptors;
+  /** Where the machine has them. */
+  readonly cgroup: Cgroup | undefined;
   /** Process 1. */
   readonly first: Launched;
 }

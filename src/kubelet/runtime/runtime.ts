@@ -10,6 +10,7 @@ import { randomBytes } from "node:crypto";
 import { constants, mkdirSync, openSync } from "node:fs";
 import type { Duplex } from "node:stream";
 import { OpError } from "../../base/errors.ts";
+import type { CgroupRoot } from "../../linux/cgroups.ts";
 import { Poller } from "../../linux/poller.ts";
 import { raiseFileLimit } from "../../linux/sockets.ts";
 import type { ImageCatalogue } from "../images/catalogue.ts";
@@ -38,6 +39,8 @@ export interface RuntimeOptions {
   readonly launcherPath: string;
   /** `images/stand-in-process.ts`, built as one file. */
   readonly standInsPath: string;
+  /** What the machine delegates to us; undefined: containers have no limits of memory and processes. */
+  readonly cgroups?: CgroupRoot | undefined;
 }
 
 /** A process may take so long to listen itself before we answer on the ports of an unknown image. */
@@ -56,6 +59,7 @@ export class Runtime {
     raiseFileLimit();
     mkdirSync(options.directory, { recursive: true });
     this.#catalogue = options.catalogue;
+    this.hasLimits = options.cgroups !== undefined;
     this.#processes = new Processes(options.directory, options);
     this.#poller = new Poller();
     this.#standIns = new StandIns({
@@ -65,6 +69,9 @@ export class Runtime {
       ended: (container, code) => this.#ended(container, exitOf({ code, signal: null })),
     });
   }
+
+  /** Whether containers have limits of memory and processes. */
+  readonly hasLimits: boolean;
 
   /** @throws ContainerError */
   async start(pod: PodSandbox, config: ContainerConfig): Promise<RunningContainer> {
@@ -137,7 +144,11 @@ export class Runtime {
     main.stdout.on("data", output("stdout"));
     main.stderr?.on("data", output("stderr"));
     main.end.then(
-      (end) => this.#ended(container, exitOf(end)),
+      (end) => {
+        const exit = exitOf(end);
+        const isOutOfMemory = exit.code !== 0 && container.spaces?.cgroup?.ranOutOfMemory === true;
+        this.#ended(container, isOutOfMemory ? { ...exit, reason: "OOMKilled" } : exit);
+      },
       (error: unknown) =>
         this.#ended(
           container,

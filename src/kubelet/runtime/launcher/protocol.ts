@@ -37,6 +37,8 @@ export interface ProgramSpec {
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
   readonly rights: Rights;
+  /** Files of its control groups that take the numbers of processes; empty where the machine has none. */
+  readonly groups: readonly string[];
 }
 
 /** A terminal of the container's, or the descriptors for standard input, output and error; no input where undefined. */

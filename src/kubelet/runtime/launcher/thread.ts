@@ -4,7 +4,7 @@
  * controls (files, environment, working directory, links) is ever read by a process that can more than the container.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { closeSync, constants, fstatSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, constants, existsSync, fstatSync, mkdirSync, openSync, writeSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { must, OpError } from "../../../base/errors.ts";
 import {
@@ -13,9 +13,11 @@ import {
   setNoNewPrivileges,
   withRights,
 } from "../../../linux/capabilities.ts";
+import { joinCgroup } from "../../../linux/cgroups.ts";
 import { O_PATH, TIOCGPTPEER, TIOCSPTLCK } from "../../../linux/constants.ts";
 import { checked, libc, passKey } from "../../../linux/libc.ts";
 import { openBelow } from "../../../linux/open-below.ts";
+import { makePipe } from "../../../linux/pipes.ts";
 import { checkProgram } from "../command.ts";
 import { ContainerError } from "../container.ts";
 import { addMounts, buildRoot, makeRootReadOnly, maskProc, openTrees } from "../root-file-system.ts";
@@ -26,6 +28,7 @@ import type {
   Built,
   LauncherKind,
   ProcessEnd,
+  ProgramSpec,
   RemoteError,
   Request,
   Shared,
@@ -45,6 +48,7 @@ const START_FAILED =
 
 /** Waits for the container to be finished. What it is then given, it does as the container. */
 const WAIT = 'read -r tortie_gate <&3 && [ "$tortie_gate" = go ] || exit 128; exec 3<&-; unset tortie_gate;';
+const EXEC_GATE = `${WAIT} exec "$@"`;
 const GATE = `${WAIT} cd -- "$1" || exit 128; shift; unset OLDPWD; exec "$@"`;
 /** Ignoring SIGCHLD, which lasts over exec, lets the kernel clear away orphans. */
 const PAUSE = `${WAIT} trap "" CHLD; exec /bin/busybox sleep 2147483647`;
@@ -186,13 +190,41 @@ function follow(id: number, child: ChildProcess): void {
   child.once("error", (error) => report({ id, failed: error.message }));
 }
 
+/** Names that dash hands on, and does not load libraries by itself, which may not be there yet when it starts. */
+const PLAIN_NAME = /^(?!LD_)[A-Za-z_]\w*$/;
+
+/** A program that a shell executes, with an environment that a shell would not hand on whole. */
+function behindShell({ argv, env }: ProgramSpec): Pick<ProgramSpec, "argv" | "env"> {
+  const all = Object.entries(env);
+  const odd = all.filter(([name]) => !PLAIN_NAME.test(name));
+  if (odd.length === 0) return { argv, env };
+  return {
+    argv: ["/bin/env", ...odd.map(([name, value]) => `${name}=${value}`), ...argv],
+    env: Object.fromEntries(all.filter(([name]) => PLAIN_NAME.test(name))),
+  };
+}
+
+/** It still waits: whatever it starts will be in the groups too. */
+function join(child: ChildProcess, { rights, groups }: ProgramSpec): void {
+  const { pid } = child;
+  if (pid === undefined || groups.length === 0) return;
+  try {
+    withRights(rights, () => joinCgroup(groups, pid));
+  } catch (error) {
+    // Never without its limits.
+    child.kill("SIGKILL");
+    throw error;
+  }
+}
+
 function start(id: number, { place, program, streams, gate, pause }: Of<"start">): Started {
-  const { argv, env, cwd, rights } = program;
-  const words = pause ? [SHELL, "-c", PAUSE, "sh"] : [SHELL, "-c", GATE, "sh", cwd, ...argv];
+  const { argv, env } = behindShell(program);
+  const words = pause ? [SHELL, "-c", PAUSE, "sh"] : [SHELL, "-c", GATE, "sh", program.cwd, ...argv];
   const { child, master } = namespaces.inside({ ...place, pid: "new" }, () =>
-    withRights(rights, () => execute(words, env, { streams, gate })),
+    withRights(program.rights, () => execute(words, env, { streams, gate })),
   );
   follow(id, child);
+  join(child, program);
   // One that could not be executed has no namespace; its end says why.
   const pidNamespace = openSync(child.pid === undefined ? "/dev/null" : `/proc/${child.pid}/ns/pid`, "r");
   return { pid: child.pid, pidNamespace, master };
@@ -224,16 +256,27 @@ function directoryError(cwd: string, errno: string): ContainerError {
 }
 
 function exec(id: number, { place, program, streams }: Of<"exec">): Started {
-  const { argv, env, cwd, rights } = program;
-  const { child, master } = namespaces.inside(place, () =>
-    withRights(rights, () => {
-      enterDirectory(cwd);
-      checkProgram(argv, env, cwd, EXEC_FAILED);
-      return execute(argv, env, { streams });
-    }),
-  );
-  follow(id, child);
-  return { pid: child.pid, pidNamespace: place.pid, master };
+  const { argv, env, cwd, rights, groups } = program;
+  const gate = groups.length > 0 ? makePipe() : undefined;
+  try {
+    const { child, master } = namespaces.inside(place, () =>
+      withRights(rights, () => {
+        enterDirectory(cwd);
+        checkProgram(argv, env, cwd, EXEC_FAILED);
+        // The pod may have mounted something on /bin.
+        if (!gate || !existsSync(SHELL)) return execute(argv, env, { streams });
+        const behind = behindShell(program);
+        const words = [SHELL, "-c", EXEC_GATE, "sh", ...behind.argv];
+        return execute(words, behind.env, { streams, gate: gate.read });
+      }),
+    );
+    follow(id, child);
+    join(child, program);
+    if (gate) writeSync(gate.write, "go\n");
+    return { pid: child.pid, pidNamespace: place.pid, master };
+  } finally {
+    if (gate) for (const end of [gate.read, gate.write]) closeSync(end);
+  }
 }
 
 function open({ place, folder, file, rights }: Of<"open">): number | undefined {

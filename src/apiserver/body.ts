@@ -1,6 +1,7 @@
 /** @module Request bodies: read within a limit, decoded from what clients send: JSON, YAML, protobuf. */
 import type { IncomingMessage } from "node:http";
-import { load } from "js-yaml";
+import { MAX_DEPTH, parseDocuments } from "../resources/yaml/documents.ts";
+import { scanJson } from "../resources/yaml/scan-json.ts";
 import { isObject } from "./json.ts";
 import { setKey } from "./patch/json-value.ts";
 import { decodeProtobuf, ProtobufError } from "./protobuf/decode.ts";
@@ -32,28 +33,55 @@ export function readBody(request: IncomingMessage): Promise<Buffer> {
   });
 }
 
-/** @throws StatusError 400, 415 */
-export function decodeBody(bytes: Buffer, contentType: string | undefined): unknown {
+export interface Body {
+  readonly value: unknown;
+  /** What strict decoding says of keys that stand twice. The last of them is in the value. */
+  readonly duplicates: readonly string[];
+}
+
+/** @throws StatusError 400, 413, 415 */
+export function decodeBody(bytes: Buffer, contentType: string | undefined): Body {
   const type = (contentType ?? "application/json").split(";")[0]?.trim().toLowerCase() ?? "";
   switch (type) {
     case "application/vnd.kubernetes.protobuf":
-      return decoded(() => decodeProtobuf(bytes));
+      return decoded(() => ({ value: decodeProtobuf(bytes), duplicates: [] }));
     case "application/yaml":
     case "application/apply-patch+yaml":
-      return decoded(() => unshared(load(bytes.toString("utf8"), YAML)));
+      return decoded(() => decodeYaml(bytes));
     case "application/json":
     case "application/json-patch+json":
     case "application/merge-patch+json":
     case "application/strategic-merge-patch+json":
     case "application/strategic-merge-patch":
-      return decoded(() => JSON.parse(bytes.toString("utf8")));
+      return decoded(() => decodeJson(bytes.toString("utf8")));
     default:
       throw errors.unsupportedMediaType(type);
   }
 }
 
-/** Nesting that no object has, and that recursion could still follow. */
-const YAML = { maxDepth: 1000 } as const;
+/** @throws SyntaxError, StatusError */
+function decodeJson(text: string): Body {
+  const scan = scanJson(text, MAX_DEPTH);
+  if (scan.depth > MAX_DEPTH) throw errors.badRequest(`nested deeper than ${MAX_DEPTH} levels`);
+  const value: unknown = JSON.parse(text);
+  return { value, duplicates: scan.duplicates.map((path) => `duplicate field ${JSON.stringify(path)}`) };
+}
+
+/** The same decoder as files have, for one document. @throws SyntaxError, StatusError */
+function decodeYaml(bytes: Buffer): Body {
+  // Bytes that are no UTF-8 are refused, as go-yaml refuses them; JSON has a mark in their place.
+  const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  const { documents, issues } = parseDocuments("body", text, "json");
+  const duplicates: string[] = [];
+  for (const { code, message, position } of issues) {
+    const line = `line ${position?.line ?? 1}: ${message}`;
+    if (code === "yaml-alias-bomb") throw errors.tooLarge(MAX_BODY);
+    if (code !== "yaml-duplicate-key") throw new SyntaxError(`yaml: ${line}`);
+    duplicates.push(`yaml: unmarshal errors: ${line}`);
+  }
+  if (documents.length > 1) throw new SyntaxError("yaml: a body is one document");
+  return { value: unshared(documents[0]?.value ?? null), duplicates };
+}
 
 /**
  * What YAML says, with every alias a value of its own: written out, it would be that large anyway.
@@ -65,7 +93,7 @@ function unshared(value: unknown): unknown {
     size += typeof part === "string" ? part.length + 2 : 2;
     if (size > MAX_BODY) throw errors.tooLarge(MAX_BODY);
     if (Array.isArray(part)) return part.map(copy);
-    if (!isObject(part) || part instanceof Date) return part;
+    if (!isObject(part)) return part;
     const made: Record<string, unknown> = {};
     for (const name of Object.keys(part)) {
       size += name.length + 2;
@@ -76,7 +104,7 @@ function unshared(value: unknown): unknown {
   return copy(value);
 }
 
-function decoded(decode: () => unknown): unknown {
+function decoded(decode: () => Body): Body {
   try {
     return decode();
   } catch (error) {
@@ -92,6 +120,25 @@ function asBadRequest(error: unknown): StatusError {
   return errors.badRequest(
     `the object provided is unrecognized (must be of type JSON, YAML or protobuf): ${message}`,
   );
+}
+
+/**
+ * How deep an object may be without its managed fields, which stand deeper than the fields that they name, and so do the
+ * items of a list. Whatever can be read can be sent again, then.
+ */
+export const MAX_OBJECT_DEPTH: number = MAX_DEPTH - 20;
+
+/** Also what a patch has made: two values that are not too deep can be one inside the other. @throws StatusError 400 */
+export function checkDepth(object: Readonly<Record<string, unknown>>): void {
+  const { metadata, ...rest } = object;
+  const { managedFields: _, ...others } = isObject(metadata) ? metadata : {};
+  if (isDeeper({ ...rest, metadata: others }, MAX_OBJECT_DEPTH))
+    throw errors.badRequest(`the object is nested deeper than ${MAX_OBJECT_DEPTH} levels`);
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
 }
 
 /** @throws StatusError 400 when it is not an object */

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Entry } from "../store/store.ts";
 import type { Api } from "./api.ts";
 import type { Authorizer } from "./authorize.ts";
-import { decodeBody, objectBody, readBody } from "./body.ts";
+import { checkDepth, decodeBody, objectBody, readBody } from "./body.ts";
 import { accessOf } from "./caller-access.ts";
 import type { DeleteRequest } from "./deletion.ts";
 import { at, stringAt } from "./json.ts";
@@ -18,6 +18,14 @@ import { errors } from "./status-error.ts";
 import type { Caller, Storage } from "./storage.ts";
 import type { CheckToken, User } from "./users.ts";
 
+/** How strictly a body's fields are looked at. */
+export interface FieldCheck {
+  readonly mode: "Strict" | "Warn" | "Ignore";
+  readonly warn: (text: string) => void;
+  /** What has been found wrong in the body's text. */
+  readonly duplicates: readonly string[];
+}
+
 export interface HandlerOptions {
   readonly api: Api;
   readonly authorizer: Authorizer;
@@ -25,7 +33,7 @@ export interface HandlerOptions {
   readonly reviews: Reviews;
   readonly streams: NodeStreams;
   /** Looks at fields that the schema does not know. */
-  readonly checkFields: (mode: "Strict" | "Warn" | "Ignore", warn: (text: string) => void) => CheckFields;
+  readonly checkFields: (check: FieldCheck) => CheckFields;
   readonly documents: Documents;
   readonly enforcement: (object: Draft) => string;
 }
@@ -47,6 +55,8 @@ export class Exchange {
   readonly url: URL;
   readonly user: User;
   readonly form: Form;
+  /** Of the body that was read last. */
+  #duplicates: readonly string[] = [];
 
   constructor(
     options: HandlerOptions,
@@ -87,7 +97,7 @@ export class Exchange {
   /** An object, or an empty one where nothing is sent. @throws StatusError 400, 413, 415 */
   async anyBody(): Promise<Record<string, unknown>> {
     const bytes = await readBody(this.request);
-    return bytes.length === 0 ? {} : objectBody(decodeBody(bytes, this.request.headers["content-type"]));
+    return bytes.length === 0 ? {} : objectBody(this.#decode(bytes));
   }
 
   /** An object of a resource, of fields that it has. */
@@ -99,13 +109,21 @@ export class Exchange {
 
   /** Whatever a patch is. */
   async patchBody(): Promise<unknown> {
-    return decodeBody(await readBody(this.request), this.contentType);
+    return this.#decode(await readBody(this.request));
+  }
+
+  #decode(bytes: Buffer): unknown {
+    const { value, duplicates } = decodeBody(bytes, this.request.headers["content-type"]);
+    this.#duplicates = duplicates;
+    return value;
   }
 
   readonly check: CheckFields = (resource, object) => {
+    checkDepth(object);
     const asked = this.query.get("fieldValidation");
     const mode = asked === "Strict" || asked === "Ignore" ? asked : "Warn";
-    this.options.checkFields(mode, (text) => this.#warn(text))(resource, object);
+    const warn = (text: string): void => this.#warn(text);
+    this.options.checkFields({ mode, warn, duplicates: this.#duplicates })(resource, object);
   };
 
   #warn(text: string): void {

@@ -1,9 +1,11 @@
 /** @module What the API says of itself: version, OpenAPI; and the fields that it checks by it. */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import type { FieldCheck } from "../apiserver/exchange.ts";
 import { stringAt } from "../apiserver/json.ts";
 import type { CheckFields } from "../apiserver/operations.ts";
 import { apiVersionOf } from "../apiserver/operations.ts";
+import { setKey } from "../apiserver/patch/json-value.ts";
 import {
   openapiV2Document,
   openapiV3Document,
@@ -13,7 +15,7 @@ import { type Schema, Schemas } from "../apiserver/schema/schema.ts";
 import { type FieldError, prune, typeErrors, unknownFields } from "../apiserver/schema/validate-fields.ts";
 import type { ServedResource } from "../apiserver/served.ts";
 import type { Documents } from "../apiserver/served-documents.ts";
-import { errors, type StatusCause } from "../apiserver/status-error.ts";
+import { errors, type StatusCause, type StatusError } from "../apiserver/status-error.ts";
 import { assetPath } from "./assets.ts";
 
 /** The Kubernetes whose API this is. */
@@ -109,32 +111,40 @@ export class ApiDocuments implements Documents {
     );
   }
 
-  /** Fields that are not known are refused, told of, or dropped, as the client asks; in no case are they kept. */
-  readonly checkFields = (mode: "Strict" | "Warn" | "Ignore", warn: (text: string) => void): CheckFields => {
+  /**
+   * Fields that are not known, and those that stand twice, are refused, told of, or passed over, as the client asks. In no
+   * case are unknown ones kept.
+   */
+  readonly checkFields = ({ mode, warn, duplicates }: FieldCheck): CheckFields => {
     return (resource, object) => {
       const schema = this.schemaOf(resource);
-      if (!schema) return;
-      const wrongs = typeErrors(object, schema);
-      if (wrongs.length > 0 && resource.openApiSchema) {
-        const name = stringAt(object, "metadata", "name") ?? "";
-        throw errors.invalid(resource, name, wrongs.map(invalidField));
-      }
-      const [wrong] = wrongs;
-      if (wrong)
-        throw errors.badRequest(
-          `${resource.kind} in version ${JSON.stringify(resource.version)} cannot be handled as a ${resource.kind}: ${wrong.message}`,
-        );
-      const unknown = unknownFields(object, schema);
-      if (unknown.length === 0) return;
-      const words = unknown.map((path) => `unknown field ${JSON.stringify(path)}`);
-      if (mode === "Strict")
-        throw errors.badRequest(
-          `${resource.kind} in version ${JSON.stringify(resource.version)} cannot be handled as a ${resource.kind}: strict decoding error: ${words.join(", ")}`,
-        );
+      if (schema) checkTypes(resource, object, schema);
+      const unknown = schema ? unknownFields(object, schema) : [];
+      const words = [...duplicates, ...unknown.map((path) => `unknown field ${JSON.stringify(path)}`)];
+      if (mode === "Strict" && words.length > 0)
+        throw notHandled(resource, `strict decoding error: ${words.join(", ")}`);
       if (mode === "Warn") for (const word of words) warn(word);
+      if (!schema || unknown.length === 0) return;
       const pruned = prune(object, schema);
-      for (const field of Object.keys(object)) if (!(field in pruned)) delete object[field];
-      Object.assign(object, pruned);
+      for (const field of Object.keys(object)) if (!Object.hasOwn(pruned, field)) delete object[field];
+      for (const field of Object.keys(pruned)) setKey(object, field, pruned[field]);
     };
   };
+}
+
+/** @throws StatusError 400, 422 */
+function checkTypes(resource: ServedResource, object: Record<string, unknown>, schema: Schema): void {
+  const wrongs = typeErrors(object, schema);
+  if (wrongs.length > 0 && resource.openApiSchema) {
+    const name = stringAt(object, "metadata", "name") ?? "";
+    throw errors.invalid(resource, name, wrongs.map(invalidField));
+  }
+  const [wrong] = wrongs;
+  if (wrong) throw notHandled(resource, wrong.message);
+}
+
+function notHandled(resource: ServedResource, why: string): StatusError {
+  return errors.badRequest(
+    `${resource.kind} in version ${JSON.stringify(resource.version)} cannot be handled as a ${resource.kind}: ${why}`,
+  );
 }

@@ -4,24 +4,14 @@
  * js-yaml's own constructor stops at the first duplicate key and lets aliases multiply; this one names every duplicate
  * with its path, and weighs what aliases expand to before anybody walks it.
  */
-import { EVENT_ID, type Event, getScalarValue, SCALAR_STYLE, type ScalarEvent } from "js-yaml";
+import { EVENT_ID, type Event, SCALAR_STYLE, type ScalarEvent } from "js-yaml";
+import { ConstructError } from "./construct-error.ts";
 import { indexPath, keyPath } from "./field-path.ts";
-import { BooleanWord, resolveNumber, resolvePlain } from "./scalars.ts";
+import { BooleanWord } from "./scalars.ts";
+import { readScalar, tagOf } from "./tagged-scalars.ts";
 
 /** Stands where a value was written twice: whoever reads the field must not choose one of the two. */
 export const UNREADABLE: unique symbol = Symbol("unreadable");
-
-/** Why a document's events make no value. Caught in `documents.ts`. */
-export class ConstructError extends Error {
-  override readonly name = "ConstructError";
-  readonly code: string;
-  readonly offset: number;
-  constructor(code: string, message: string, offset: number) {
-    super(message);
-    this.code = code;
-    this.offset = offset;
-  }
-}
 
 export interface DuplicateKey {
   readonly path: string;
@@ -29,6 +19,12 @@ export interface DuplicateKey {
   /** Offset in the document's text of the later of the two. */
   readonly offset: number;
 }
+
+/**
+ * `values`: for whoever reads fields with their places; what must not be chosen between stays open (`BooleanWord`,
+ * `UNREADABLE`). `json`: what kubectl sends, of which nothing is left to choose: the last of two keys, `yes` for true.
+ */
+export type ConstructMode = "values" | "json";
 
 export interface Construction {
   readonly value: unknown;
@@ -46,7 +42,7 @@ interface Frame {
   key: string | undefined;
   keyOffset: number;
   isMerge: boolean;
-  /** Keys that came through `<<`: a key written out wins over them, before or after (YAML 1.1 merge keys). */
+  /** Keys that came through `<<` and were not written out since: to write one out is no duplicate to kubectl. */
   merged: Set<string> | undefined;
 }
 
@@ -60,8 +56,12 @@ interface Anchor {
  * @param events - one document's
  * @throws ConstructError for unknown and recursive aliases, keys that are no scalars, and alias bombs
  */
-export function construct(events: readonly Event[], text: string): Construction {
-  return new Constructor(text, events.length + ALIAS_ALLOWANCE).run(events);
+export function construct(
+  events: readonly Event[],
+  text: string,
+  mode: ConstructMode = "values",
+): Construction {
+  return new Constructor(text, events.length + ALIAS_ALLOWANCE, mode).run(events);
 }
 
 class Constructor {
@@ -70,21 +70,22 @@ class Constructor {
   readonly #frames: Frame[] = [];
   readonly #anchors = new Map<string, Anchor>();
   readonly #duplicates: DuplicateKey[] = [];
+  readonly #mode: ConstructMode;
   #root: unknown = null;
 
-  constructor(text: string, sizeLimit: number) {
+  constructor(text: string, sizeLimit: number, mode: ConstructMode) {
     this.#text = text;
     this.#sizeLimit = sizeLimit;
+    this.#mode = mode;
   }
 
   run(events: readonly Event[]): Construction {
     for (const event of events) {
       switch (event.type) {
         case EVENT_ID.SCALAR: {
-          const value = readScalar(this.#text, event);
+          const value = this.#scalar(event);
           this.#anchor(event, value, 1, true);
-          const mergeKey = value === "<<" && event.style === SCALAR_STYLE.PLAIN && event.tagStart < 0;
-          this.#add(value, 1, event.valueStart, mergeKey);
+          this.#add(value, 1, event.valueStart, isMergeKey(this.#text, event, value));
           break;
         }
         case EVENT_ID.SEQUENCE:
@@ -113,6 +114,16 @@ class Constructor {
       }
     }
     return { value: this.#root, duplicates: this.#duplicates };
+  }
+
+  #scalar(event: ScalarEvent): unknown {
+    const value = readScalar(this.#text, event);
+    if (this.#mode === "values") return value;
+    if (value instanceof BooleanWord) return value.value;
+    if (typeof value === "number" && !Number.isFinite(value)) {
+      throw new ConstructError("yaml-syntax", `json: unsupported value: ${value}`, event.valueStart);
+    }
+    return value;
   }
 
   #anchor(
@@ -166,6 +177,9 @@ class Constructor {
       if (typeof value === "object" && value !== null && !(value instanceof BooleanWord)) {
         throw new ConstructError("yaml-syntax", "a key must be a scalar", Math.max(offset, 0));
       }
+      if (value === null) {
+        throw new ConstructError("yaml-syntax", "a key must not be null", Math.max(offset, 0));
+      }
       frame.key = value instanceof BooleanWord ? String(value.value) : String(value);
       frame.keyOffset = offset;
       frame.isMerge = isMergeKey;
@@ -178,18 +192,24 @@ class Constructor {
   }
 
   #set(frame: Frame, mapping: Record<string, unknown>, key: string, value: unknown): void {
-    if (Object.hasOwn(mapping, key) && !frame.merged?.has(key)) {
+    // Strict readers of the API server take a key that was merged for one that was written.
+    const isMerged = this.#mode === "values" && frame.merged?.has(key) === true;
+    if (Object.hasOwn(mapping, key) && !isMerged) {
       this.#duplicates.push({ path: keyPath(this.#path(), key), key, offset: Math.max(frame.keyOffset, 0) });
-      setOwn(mapping, key, UNREADABLE);
+      setOwn(mapping, key, this.#mode === "json" ? value : UNREADABLE);
       return;
     }
     frame.merged?.delete(key);
     setOwn(mapping, key, value);
   }
 
+  /**
+   * go-yaml v2 goes through a mapping in the order written: what is merged wins over keys before the `<<`, and keys after
+   * it win over what is merged. Of several sources the first wins. YAML 1.1 has it otherwise, kubectl does not.
+   */
   #merge(frame: Frame, mapping: Record<string, unknown>, value: unknown): void {
     const sources = Array.isArray(value) ? value : [value];
-    for (const source of sources) {
+    for (const source of sources.toReversed()) {
       if (typeof source !== "object" || source === null || Array.isArray(source)) {
         throw new ConstructError(
           "yaml-syntax",
@@ -198,7 +218,6 @@ class Constructor {
         );
       }
       for (const [key, merged] of Object.entries(source)) {
-        if (Object.hasOwn(mapping, key)) continue;
         setOwn(mapping, key, merged);
         frame.merged ??= new Set();
         frame.merged.add(key);
@@ -227,27 +246,8 @@ function setOwn(mapping: Record<string, unknown>, key: string, value: unknown): 
   }
 }
 
-function readScalar(text: string, event: ScalarEvent): unknown {
-  const value = getScalarValue(text, event);
-  if (event.tagStart < 0) return event.style === SCALAR_STYLE.PLAIN ? resolvePlain(value) : value;
-  const tag = text.slice(event.tagStart, event.tagEnd);
-  switch (tag) {
-    case "!":
-    case "!!str":
-    case "!!binary":
-    case "!!timestamp":
-      return value;
-    case "!!null":
-      return null;
-    case "!!bool":
-    case "!!int":
-    case "!!float": {
-      const resolved = tag === "!!bool" ? resolvePlain(value) : resolveNumber(value);
-      if (resolved instanceof BooleanWord) return resolved.value;
-      if (typeof resolved === (tag === "!!bool" ? "boolean" : "number")) return resolved;
-      throw new ConstructError("yaml-syntax", `cannot decode \`${value}\` as a ${tag}`, event.tagStart);
-    }
-    default:
-      return event.style === SCALAR_STYLE.PLAIN ? resolvePlain(value) : value;
-  }
+function isMergeKey(text: string, event: ScalarEvent, value: unknown): boolean {
+  if (value !== "<<") return false;
+  if (event.tagStart >= 0) return tagOf(text, event) === "!!merge";
+  return event.style === SCALAR_STYLE.PLAIN;
 }

@@ -30,9 +30,14 @@ test.each([
   ["a flow mapping is YAML, not JSON", "{a: 1, b: [x]}", [{ a: 1, b: ["x"] }]],
   ["an alias is the value of its anchor", "a: &x [1]\nb: *x\n", [{ a: [1], b: [1] }]],
   [
-    "a key written out wins over a merged one",
+    "a key written after a merged one wins",
     "a: &x {p: 1, q: 2}\nb: {<<: *x, q: 3}\n",
     [{ a: { p: 1, q: 2 }, b: { p: 1, q: 3 } }],
+  ],
+  [
+    "what is merged wins over a key that stands before it, as kubectl has it",
+    "a: &x {p: 1, q: 2}\nb: {q: 3, <<: *x}\n",
+    [{ a: { p: 1, q: 2 }, b: { p: 1, q: 2 } }],
   ],
   ["the first of several merged mappings wins", "b: {<<: [{p: 1}, {p: 2, q: 2}]}\n", [{ b: { p: 1, q: 2 } }]],
   ["a quoted merge key is a plain key", 'b: {"<<": 1}\n', [{ b: { "<<": 1 } }]],
@@ -47,6 +52,8 @@ test.each([
     [{ a: ["2020-01-01", "1.2.3", "10.0.0.0/8", "12:30"] }],
   ],
   ["a tag decides over the look", "a: !!str 5\nb: !!int '5'\n", [{ a: "5", b: 5 }]],
+  ["a binary is the text that it encodes, as kubectl has it", "a: !!binary ZGI=\n", [{ a: "db" }]],
+  ["a tag of one's own makes text", "a: !x 5\nb: !x yes\n", [{ a: "5", b: "yes" }]],
   ["null has four spellings", "{a: ~, b: null, c: , d: Null}", [{ a: null, b: null, c: null, d: null }]],
 ] as const)("%s", (_why, text, expected) => {
   expect(values(text)).toEqual(expected);
@@ -71,6 +78,11 @@ test.each([
   ["two colons stand in a line", "a: b: c\n", "yaml-syntax", 1, 5],
   ["a key stands twice", "a: 1\nb: {c: 1, c: 2}\n", "yaml-duplicate-key", 2, 11],
   ["a key stands twice in JSON", '{\n\t"a": 1,\n\t"a": 2}', "yaml-duplicate-key", 3, 3],
+  ["a key stands twice in JSON, once in disguise", '{"ab": 1, "\\u0061b": 2}', "yaml-duplicate-key", 1, 11],
+  ["a key is null", "~: 1\n", "yaml-syntax", 1, 1],
+  ["a binary is none", "a: !!binary x\n", "yaml-syntax", 1, 4],
+  ["a value is not what its tag says", "a: !!null x\n", "yaml-syntax", 1, 4],
+  ["a tag gets another meaning", "%TAG ! tag:yaml.org,2002:\n---\na: !int '5'\n", "yaml-syntax", 1, 1],
   ["an alias has no anchor", "a: *b\n", "yaml-syntax", 1, 5],
   ["an anchor contains itself", "a: &b [*b]\n", "yaml-syntax", 1, 9],
   ["a key is a list", "? [a]\n: b\n", "yaml-syntax", 1, 3],

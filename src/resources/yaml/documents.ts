@@ -4,10 +4,11 @@
  * Every document is parsed on its own: what is wrong in one is an issue, and the others are read all the same. Positions
  * are found by parsing the one document again, and only when somebody asks.
  */
-import { type Event, parseEvents, YAMLException } from "js-yaml";
+import { EVENT_ID, type Event, parseEvents, YAMLException } from "js-yaml";
 import type { Issue, Position } from "../../base/issue.ts";
 import type { Source } from "../source.ts";
-import { ConstructError, type Construction, construct } from "./construct.ts";
+import { type Construction, type ConstructMode, construct } from "./construct.ts";
+import { ConstructError } from "./construct-error.ts";
 import { parsePath } from "./field-path.ts";
 import { EventTree } from "./locate.ts";
 import { scanJson } from "./scan-json.ts";
@@ -29,11 +30,14 @@ export interface ParsedText {
   readonly issues: readonly Issue[];
 }
 
-/** More than any Kubernetes object nests, and far less than the parser's stack holds. */
-const MAX_DEPTH = 500;
+/** More than any Kubernetes object nests, and far less than the parser's stack holds. Wherever a text is read. */
+export const MAX_DEPTH = 500;
 
-/** @param file - the name that positions carry */
-export function parseDocuments(file: string, text: string): ParsedText {
+/**
+ * @param file - the name that positions carry
+ * @param mode - `json`: the values are what kubectl would send, with nothing left open
+ */
+export function parseDocuments(file: string, text: string, mode: ConstructMode = "values"): ParsedText {
   const index = new TextIndex(file, text);
   const nul = text.indexOf("\0");
   if (nul >= 0) {
@@ -49,7 +53,7 @@ export function parseDocuments(file: string, text: string): ParsedText {
   const issues: Issue[] = [];
   for (const span of splitDocuments(text)) {
     const source = new DocumentSource(index, span);
-    const construction = readDocument(source, issues);
+    const construction = readDocument(source, issues, mode);
     if (!construction) continue;
     for (const duplicate of construction.duplicates) {
       issues.push({
@@ -65,10 +69,14 @@ export function parseDocuments(file: string, text: string): ParsedText {
   return { documents, issues };
 }
 
-function readDocument(source: DocumentSource, issues: Issue[]): Construction | undefined {
+function readDocument(
+  source: DocumentSource,
+  issues: Issue[],
+  mode: ConstructMode,
+): Construction | undefined {
   const text = source.text();
   try {
-    return readJson(text) ?? construct(parse(text), text);
+    return readJson(text) ?? construct(parse(text), text, mode);
   } catch (error) {
     issues.push(describeError(error, text, source));
     return undefined;
@@ -79,7 +87,7 @@ function readDocument(source: DocumentSource, issues: Issue[]): Construction | u
 function readJson(text: string): Construction | undefined {
   if (!/^\s*[{[]/.test(text)) return undefined;
   const scan = scanJson(text, MAX_DEPTH);
-  if (scan.hasDuplicateKeys || scan.depth > MAX_DEPTH) return undefined;
+  if (scan.duplicates.length > 0 || scan.depth > MAX_DEPTH) return undefined;
   try {
     return { value: JSON.parse(text), duplicates: [] };
   } catch (error) {
@@ -89,10 +97,17 @@ function readJson(text: string): Construction | undefined {
   }
 }
 
-/** @throws YAMLException for what is not YAML, or nests deeper than MAX_DEPTH */
+/** @throws YAMLException for what is not YAML, or nests deeper than MAX_DEPTH; ConstructError for tags of one's own making */
 function parse(text: string): Event[] {
   // JSON may be indented with tabs, YAML not. They are replaced one for one, which leaves every offset as it was.
-  return parseEvents(/^\s*[{[]/.test(text) ? text.replaceAll("\t", " ") : text, { maxDepth: MAX_DEPTH });
+  const events = parseEvents(/^\s*[{[]/.test(text) ? text.replaceAll("\t", " ") : text, {
+    maxDepth: MAX_DEPTH,
+  });
+  // `%TAG ! tag:yaml.org,2002:` makes `!int` another word for `!!int`: nobody writes that, and nobody is to be fooled by it.
+  const [document] = events;
+  if (document?.type === EVENT_ID.DOCUMENT && document.directives.some(({ kind }) => kind === "tag"))
+    throw new ConstructError("yaml-syntax", "%TAG is not supported", 0);
+  return events;
 }
 
 /**
@@ -194,7 +209,7 @@ function parseTree(text: string): EventTree {
   try {
     return new EventTree(parse(text), text);
   } catch (error) {
-    if (error instanceof YAMLException) return new EventTree([], text);
+    if (error instanceof YAMLException || error instanceof ConstructError) return new EventTree([], text);
     throw error;
   }
 }

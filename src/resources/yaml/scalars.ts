@@ -51,7 +51,8 @@ export function resolvePlain(text: string): unknown {
 
 /** @returns undefined when the text is no number */
 export function resolveNumber(text: string): number | undefined {
-  const digits = text.includes("_") ? text.replaceAll("_", "") : text;
+  // Underscores stand between digits, but not in what begins with a point.
+  const digits = text.includes("_") && !text.startsWith(".") ? text.replaceAll("_", "") : text;
   if (DECIMAL.test(digits)) return Number(digits);
   const other = OTHER_INTEGER.exec(digits);
   if (other) {

@@ -35,13 +35,14 @@ function parseV4(text: string): bigint | undefined {
   return BigInt(value);
 }
 
-function parseGroups(text: string): number[] | undefined {
+/** @param isLast - whether the address ends with these groups: then the last two may be written as an IPv4 address */
+function parseGroups(text: string, isLast: boolean): number[] | undefined {
   if (text === "") return [];
   const groups: number[] = [];
   const parts = text.split(":");
   for (const [index, part] of parts.entries()) {
     if (part.includes(".")) {
-      const v4 = index === parts.length - 1 ? parseV4(part) : undefined;
+      const v4 = isLast && index === parts.length - 1 ? parseV4(part) : undefined;
       if (v4 === undefined) return undefined;
       groups.push(Number(v4 >> 16n), Number(v4 & 0xffffn));
     } else {
@@ -55,11 +56,11 @@ function parseGroups(text: string): number[] | undefined {
 function parseV6(text: string): bigint | undefined {
   const halves = text.split("::");
   if (halves.length > 2) return undefined;
-  const head = parseGroups(halves[0] ?? "");
+  const head = parseGroups(halves[0] ?? "", halves.length === 1);
   if (!head) return undefined;
   let groups = head;
   if (halves.length === 2) {
-    const tail = parseGroups(halves[1] ?? "");
+    const tail = parseGroups(halves[1] ?? "", true);
     if (!tail || head.length + tail.length > 7) return undefined;
     groups = [...head, ...new Array<number>(8 - head.length - tail.length).fill(0), ...tail];
   }

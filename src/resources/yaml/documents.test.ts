@@ -78,7 +78,7 @@ test.each([
   ["two colons stand in a line", "a: b: c\n", "yaml-syntax", 1, 5],
   ["a key stands twice", "a: 1\nb: {c: 1, c: 2}\n", "yaml-duplicate-key", 2, 11],
   ["a key stands twice in JSON", '{\n\t"a": 1,\n\t"a": 2}', "yaml-duplicate-key", 3, 3],
-  ["a key stands twice in JSON, once in disguise", '{"ab": 1, "\\u0061b": 2}', "yaml-duplicate-key", 1, 11],
+  ["a key stands twice in JSON, once in disguise", '{"ab": 1, "\\u0061b": 2}', "yaml-duplicate-key", 1, 12],
   ["a key is null", "~: 1\n", "yaml-syntax", 1, 1],
   ["a binary is none", "a: !!binary x\n", "yaml-syntax", 1, 4],
   ["a value is not what its tag says", "a: !!null x\n", "yaml-syntax", 1, 4],

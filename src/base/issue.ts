@@ -22,6 +22,11 @@ export interface Issue {
   readonly position?: Position;
   /** What to do about it, where there is one thing to do. */
   readonly hint?: string;
+  /**
+   * No object could be read from here, or none that has a place: an answer without it may be wider than what was written,
+   * so there is none.
+   */
+  readonly unread?: true;
 }
 
 /** `file:line:column`, the form that editors and terminals make clickable. */

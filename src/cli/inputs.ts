@@ -15,6 +15,8 @@ import { speaksOfIpv6 } from "./speaks-of-ipv6.ts";
 
 export interface InputOptions {
   readonly filename: readonly string[];
+  /** Patterns of files that are not read. */
+  readonly exclude?: readonly string[];
   /** A running cluster, by its context; files then stand for what would be applied to it. "": the current context. */
   readonly context?: string | true;
   readonly namespace?: string;
@@ -37,7 +39,11 @@ export async function readObjects(io: Io, options: InputOptions): Promise<LoadRe
       },
     );
   }
-  const texts = await readInputs(options.filename, { folder: io.folder, stdin: io.stdin });
+  const texts = await readInputs(options.filename, {
+    folder: io.folder,
+    stdin: io.stdin,
+    exclude: options.exclude ?? [],
+  });
   return decodeTexts(texts, options.namespace === undefined ? {} : { defaultNamespace: options.namespace });
 }
 
@@ -53,7 +59,15 @@ async function readOverLive(io: Io, { context, ...options }: InputOptions): Prom
   };
 }
 
-/** Tells all issues on stderr. @throws OpError `input-invalid` when some is an error and `keepGoing` is false */
+/** Whether some text holds an object that nobody could read. No answer is safe without it, whatever the user asks for. */
+export function isUnread(issues: readonly Issue[]): boolean {
+  return issues.some(({ unread }) => unread === true);
+}
+
+/**
+ * Tells all issues on stderr.
+ * @throws OpError `input-invalid` when some is an error and `keepGoing` is false, or some object could not be read at all
+ */
 export function reportIssues(io: Io, issues: readonly Issue[], keepGoing: boolean): void {
   const paint = paintFor({ colour: io.colour });
   for (const issue of issues)
@@ -61,6 +75,12 @@ export function reportIssues(io: Io, issues: readonly Issue[], keepGoing: boolea
   const errors = issues.filter(({ severity }) => severity === "error").length;
   if (errors === 0) return;
   const count = `${counted(errors, "error")} in the input`;
+  if (keepGoing && isUnread(issues)) {
+    throw new OpError(
+      `${count}, and some object could not be read at all, so there is no answer; --exclude leaves a file out by its name`,
+      { code: "input-invalid" },
+    );
+  }
   if (!keepGoing) {
     throw new OpError(
       `${count}, so there is no answer; --keep-going answers from what could be read, failing closed`,

@@ -3,6 +3,7 @@ import { Argument, Command, CommanderError, Option } from "commander";
 import { addCluster } from "./commands/cluster.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addCtl } from "./commands/ctl.ts";
+import { collect, excluded } from "./commands/shared-options.ts";
 import type { Io } from "./io.ts";
 import { VERSION } from "./version.ts";
 
@@ -24,8 +25,6 @@ interface Shared {
   keepGoing?: boolean;
 }
 
-const collect = (value: string, before: readonly string[]): string[] => [...before, value];
-
 function withInput(command: Command): Command {
   return command
     .addOption(
@@ -40,6 +39,7 @@ function withInput(command: Command): Command {
       "--context [name]",
       "a running cluster by its kubeconfig context, the current one where none is named; files go over it",
     )
+    .addOption(excluded())
     .option("-n, --namespace <name>", "namespace of objects that name none", "default")
     .addOption(podCidr())
     .option("--keep-going", "answer from what could be read; what is broken fails closed");
@@ -102,6 +102,7 @@ export async function runProgram(io: Io, argv: readonly string[]): Promise<numbe
     .addOption(output("json", "yaml"))
     .option("--junit <file>", "write JUnit XML too")
     .option("-v, --verbose", "tell cases that passed as well, with reasons")
+    .addOption(excluded())
     .addOption(podCidr())
     .addOption(staged())
     .addOption(denyWith())

@@ -211,3 +211,29 @@ test("a path that is empty is refused, not taken for a folder", async () => {
   await write({ "below/a.yaml": "a" });
   expect(await refusal([""])).toMatchObject({ code: "not-found", message: "a path is empty" });
 });
+
+test.each([
+  ["a name, wherever it is", ["b.yaml"], ["a.yml", "c.json", "x/y/e.yaml"]],
+  ["a pattern of names", ["*.yaml"], ["a.yml", "c.json"]],
+  ["a folder's name", ["y"], ["a.yml", "b.yaml", "c.json", "x/b.yaml"]],
+  ["a folder's path", ["x/y/"], ["a.yml", "b.yaml", "c.json", "x/b.yaml"]],
+  ["a path", ["./x/b.yaml"], ["a.yml", "b.yaml", "c.json", "x/y/e.yaml"]],
+  ["a pattern of paths", ["**/b.yaml"], ["a.yml", "c.json", "x/y/e.yaml"]],
+  ["several", ["a.*", "x"], ["b.yaml", "c.json"]],
+  ["what is not there", ["z.yaml"], ["a.yml", "b.yaml", "c.json", "x/b.yaml", "x/y/e.yaml"]],
+] as const)("excluded: %s", async (_why, exclude, expected) => {
+  await write({ "a.yml": "", "b.yaml": "", "c.json": "", "x/b.yaml": "", "x/y/e.yaml": "" });
+  const read = await readInputs(["."], { folder, exclude });
+  expect(read.map(({ file }) => file).sort()).toEqual([...expected].sort());
+});
+
+test("a file that is excluded is not opened, and excluded it is also where it is named", async () => {
+  await write({ "a.yaml": "a", "b.yaml": new Uint8Array([0xff]) });
+  const read = await readInputs(["a.yaml", "b.yaml"], { folder, exclude: ["b.yaml"] });
+  expect(read).toEqual([{ file: "a.yaml", text: "a" }]);
+});
+
+test("an input of which nothing is left is refused, for an answer to nothing is open", async () => {
+  await write({ "a.yaml": "a" });
+  expect((await refusal(["a.yaml"], { exclude: ["*"] })).code).toBe("input-invalid");
+});

@@ -10,6 +10,11 @@ import { compileGlob, globRoot, isGlob } from "./glob.ts";
 export interface ReadOptions {
   /** Relative paths start here; the process's folder where left out. Files keep the name that the user gave. */
   readonly folder?: string;
+  /**
+   * Patterns of files and folders that are left out, however they were found. One without a slash is held against each
+   * part of a path, one with a slash against the path as it is shown.
+   */
+  readonly exclude?: readonly string[];
   /** The most that one file may hold; 64 MiB where left out. */
   readonly maxBytes?: number;
   /** What `-` reads; the process's own input where left out. */
@@ -51,13 +56,19 @@ const MANIFEST = /\.(?:ya?ml|json)$/i;
  *
  * @returns each file once, in the order of the paths; inside a folder and for a glob, sorted by name
  * @throws OpError `not-found`, `file-unreadable`, `file-too-large`, `file-changed` (it was written to while it was read),
- *   `input-invalid` (not UTF-8)
+ *   `input-invalid` (not UTF-8, or nothing is left that was not excluded)
  */
 export async function readInputs(paths: readonly string[], options: ReadOptions = {}): Promise<InputText[]> {
   const reader = new InputReader(options);
+  const isExcluded = exclusion(options.exclude ?? []);
+  let excluded = 0;
   const names = new Map<string, { file: string; scanned: boolean }>();
   for (const name of paths) {
     for (const file of await reader.find(name)) {
+      if (isExcluded(file)) {
+        excluded++;
+        continue;
+      }
       const key = file === STDIN ? STDIN : path.resolve(reader.folder, file);
       const scanned = file !== name && file !== STDIN;
       // A file that is also named by itself is meant, wherever else it was found.
@@ -67,6 +78,8 @@ export async function readInputs(paths: readonly string[], options: ReadOptions 
     }
   }
   const found = [...names.values()];
+  if (found.length === 0 && excluded > 0)
+    throw new OpError("every file is excluded, so there is nothing to read", { code: "input-invalid" });
   const texts: InputText[] = [];
   for (let first = 0; first < found.length; first += FILES_AT_ONCE) {
     const read = await Promise.allSettled(
@@ -83,6 +96,25 @@ export async function readInputs(paths: readonly string[], options: ReadOptions 
     }
   }
   return texts;
+}
+
+/** @returns whether a file is left out, by its name as it is shown */
+function exclusion(patterns: readonly string[]): (file: string) => boolean {
+  const [paths, names] = [true, false].map((hasSlash) =>
+    patterns
+      .map((pattern) => pattern.replace(/\/+$/, ""))
+      .filter((pattern) => pattern.includes("/") === hasSlash)
+      .map(compileGlob),
+  );
+  return (file) => {
+    if (file === STDIN) return false;
+    const parts = file.replace(/^(?:\.\/)+/, "").split("/");
+    return parts.some(
+      (part, index) =>
+        names?.some((name) => name.test(part)) === true ||
+        paths?.some((path) => path.test(parts.slice(0, index + 1).join("/"))) === true,
+    );
+  };
 }
 
 class InputReader {

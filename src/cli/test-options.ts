@@ -9,6 +9,8 @@ export interface TestOptions extends EnforcementOptions {
   readonly json?: boolean;
   readonly output?: "json" | "yaml";
   readonly junit?: string;
+  /** Patterns of files that are not read. */
+  readonly exclude?: readonly string[];
   readonly keepGoing?: boolean;
   readonly verbose?: boolean;
   readonly podCidr?: readonly string[];

@@ -42,9 +42,14 @@ test.each([
   ["a scalar", "hello", "not-an-object"],
   ["a list", "- a\n", "not-an-object"],
   ["no kind", "apiVersion: v1\n", "missing-kind"],
-  ["no version", "kind: Pod\n", "missing-kind"],
+  ["no version", "kind: Pod\nmetadata: {name: a}\nspec: {containers: []}\n", "missing-kind"],
+  ["no version of a kind that two groups have", "kind: NetworkPolicy\nmetadata: {name: a}\n", "missing-kind"],
   ["a kind that is a number", "apiVersion: v1\nkind: 5\n", "invalid-type kind"],
-  ["a kind in the wrong case", "apiVersion: v1\nkind: pod\nmetadata: {name: a}\n", "unknown-kind kind"],
+  [
+    "a kind in the wrong case",
+    "apiVersion: v1\nkind: pod\nmetadata: {name: a}\nspec: {containers: []}\n",
+    "unknown-kind kind",
+  ],
   [
     "a kind that is misspelt",
     "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicies\nmetadata: {name: a}\n",

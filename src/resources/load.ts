@@ -7,8 +7,11 @@ import { BAD, Cursor, didYouMean, type Fields, orAbsent } from "./decode/cursor.
 import {
   bearsOnPolicy,
   findKind,
+  findNearKind,
+  findOnlyKind,
   groupOf,
   isVersionOf,
+  type Kind,
   servedKinds,
   TEST_API_VERSION,
   TEST_KIND,
@@ -77,8 +80,9 @@ export function decodeValue(value: unknown, source: Source, options: LoadOptions
  */
 function isTyped(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
-  if ("kind" in value) return true;
-  return "apiVersion" in value && ("metadata" in value || "spec" in value || !("name" in value));
+  const names = new Set(Object.keys(value).map((name) => name.toLowerCase()));
+  if (names.has("kind") || (names.has("metadata") && names.has("spec"))) return true;
+  return names.has("apiversion") && (names.has("metadata") || names.has("spec") || !names.has("name"));
 }
 
 class Loader {
@@ -117,7 +121,8 @@ class Loader {
     const report = new Report(source);
     const cursor = new Cursor(report, value, "");
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
-      cursor.error("not-an-object", "not a Kubernetes object: expected a mapping with apiVersion and kind");
+      const message = "not a Kubernetes object: expected a mapping with apiVersion and kind";
+      report.error({ code: "not-an-object", path: "", message, unread: true });
     } else {
       const root = orAbsent(cursor.fields());
       if (root) this.#addFields(root, report);
@@ -128,18 +133,43 @@ class Loader {
   #addFields(root: Fields, report: Report): void {
     const apiVersion = root.at("apiVersion").string();
     const kind = root.at("kind").string();
+    for (const [field, reading] of [
+      ["apiVersion", apiVersion],
+      ["kind", kind],
+    ] as const) {
+      if (reading === BAD) report.markUnread(field, "cannot be read, so this is no object of any kind");
+    }
     if (apiVersion === BAD || kind === BAD) return;
     if (!apiVersion || !kind) {
-      const missing = [...(apiVersion ? [] : ["apiVersion"]), ...(kind ? [] : ["kind"])].join(" and ");
-      const message = `not a Kubernetes object: ${missing} not set`;
-      report.error({ code: "missing-kind", path: "", message });
+      this.#addUntyped(root, report, { apiVersion, kind });
       return;
     }
-    if (kind.endsWith("List") && Array.isArray(root.at("items").value)) {
-      this.#addItems(root.at("items"), { apiVersion, kind: kind.slice(0, -"List".length) });
+    const items = root.at("items");
+    if (kind.endsWith("List") && Array.isArray(items.value)) {
+      this.#addItems(items, { apiVersion, kind: kind.slice(0, -"List".length) });
+    } else if (isList(apiVersion, kind)) {
+      const near = root.entries().find(([name]) => closestWord(name, ["items"]) !== undefined)?.[0];
+      const hint = near === undefined || near === "items" ? "write items: [] for none" : didYouMean("items");
+      const message = "Required value: a list has a list of items";
+      report.error({ code: "no-items", path: "items", message, hint, unread: true });
     } else {
       this.#addObject(root, report, { apiVersion, kind });
     }
+  }
+
+  /** An object that names its kind alone is read as that kind, with an error. */
+  #addUntyped(
+    root: Fields,
+    report: Report,
+    { apiVersion, kind }: { readonly apiVersion: string | undefined; readonly kind: string | undefined },
+  ): void {
+    const missing = [...(apiVersion ? [] : ["apiVersion"]), ...(kind ? [] : ["kind"])].join(" and ");
+    const found = kind ? findOnlyKind(kind) : undefined;
+    const message = `not a Kubernetes object: ${missing} not set`;
+    const hint = found && `write apiVersion: ${found[1].apiVersion}`;
+    report.error({ code: "missing-kind", path: "", message, hint, ...(!found && { unread: true }) });
+    if (!found) return;
+    this.#addKind(found[1], report, { apiVersion: found[1].apiVersion, kind: found[0], root });
   }
 
   /** Items of a typed list (`PodList`) come from the API without kind and version of their own. */
@@ -157,16 +187,25 @@ class Loader {
 
   #addObject(root: Fields, report: Report, { apiVersion, kind }: { apiVersion: string; kind: string }): void {
     const known = findKind(kind, apiVersion);
-    const input = { apiVersion, kind, root, report, defaultNamespace: this.#defaultNamespace };
     if (known) {
-      if (!isVersionOf(known, apiVersion)) reportVersion(report, input, known.apiVersion);
-      const object = known.decode(input);
-      if (object) this.#keep(object, report);
-    } else if (kind === TEST_KIND && groupOf(apiVersion) === groupOf(TEST_API_VERSION)) {
+      if (!isVersionOf(known, apiVersion)) reportVersion(report, { apiVersion, kind }, known.apiVersion);
+      this.#addKind(known, report, { apiVersion, kind, root });
+    } else if (kind === TEST_KIND && isGroupOfTests(groupOf(apiVersion))) {
       this.#addTest(root, report.source, apiVersion);
     } else {
-      this.#passOver(report, input);
+      this.#addUnknown(root, report, { apiVersion, kind });
     }
+  }
+
+  /** An object that has no reading has no place in an answer, and without it there is none. */
+  #addKind(
+    known: Kind,
+    report: Report,
+    object: { readonly apiVersion: string; readonly kind: string; readonly root: Fields },
+  ): void {
+    const decoded = known.decode({ ...object, report, defaultNamespace: this.#defaultNamespace });
+    if (decoded) this.#keep(decoded, report);
+    else markLastUnread(report);
   }
 
   #addTest(root: Fields, source: Source, apiVersion: string): void {
@@ -181,21 +220,34 @@ class Loader {
     if (apiVersion !== TEST_API_VERSION) reportVersion(strict, input, TEST_API_VERSION);
     const test = decodeConnectivityTest(input);
     if (test) this.#tests.push(test);
+    // A probe or a step that is left out would count as one that holds.
+    for (const { severity, path = "" } of strict.issues)
+      if (severity === "error") strict.markUnread(path, "cannot be read");
     this.addIssues(strict.issues);
   }
 
-  #passOver(report: Report, { apiVersion, kind }: { apiVersion: string; kind: string }): void {
+  /** A kind that is misspelt is read as the one that it is near to, with an error: left out, it would govern nothing. */
+  #addUnknown(
+    root: Fields,
+    report: Report,
+    { apiVersion, kind }: { apiVersion: string; kind: string },
+  ): void {
     const served = servedKinds(apiVersion);
-    const misspelt = served ? !served.includes(kind) : false;
-    if (misspelt) {
-      const message = `no matches for kind ${JSON.stringify(kind)} in version ${JSON.stringify(apiVersion)}`;
-      report.error({
-        code: "unknown-kind",
-        path: "kind",
-        message,
-        hint: didYouMean(closestWord(kind, served ?? [])),
-      });
-    } else if (bearsOnPolicy(apiVersion, kind)) {
+    const isServed = served?.includes(kind) === true;
+    const near = isServed ? undefined : findNearKind(kind, apiVersion);
+    if (isServed || (!served && !near)) {
+      this.#passOver(report, { apiVersion, kind });
+      return;
+    }
+    const message = `no matches for kind ${JSON.stringify(kind)} in version ${JSON.stringify(apiVersion)}`;
+    const closest = near?.[0] ?? closestWord(kind, served ?? []);
+    const hint = didYouMean(closest);
+    report.error({ code: "unknown-kind", path: "kind", message, hint, ...(!near && { unread: true }) });
+    if (near) this.#addKind(near[1], report, { apiVersion, kind: near[0], root });
+  }
+
+  #passOver(report: Report, { apiVersion, kind }: { apiVersion: string; kind: string }): void {
+    if (bearsOnPolicy(apiVersion, kind)) {
       const message = `${kind} of ${apiVersion} is a policy that this version does not evaluate: answers leave it out`;
       report.warn({ code: "unsupported-policy-kind", path: "kind", message });
     } else if (kind === "ReplicationController" && apiVersion === "v1") {
@@ -223,6 +275,24 @@ class Loader {
       message: `${name} stands twice: the first is${where || " another of this input"}`,
     });
   }
+}
+
+/** Misspelt as well: a test that is passed over would count as one that holds. */
+function isGroupOfTests(group: string): boolean {
+  return closestWord(group, [groupOf(TEST_API_VERSION)]) !== undefined;
+}
+
+function isList(apiVersion: string, kind: string): boolean {
+  if (kind === "List") return true;
+  if (!kind.endsWith("List")) return false;
+  const item = kind.slice(0, -"List".length);
+  return findKind(item, apiVersion) !== undefined || servedKinds(apiVersion)?.includes(item) === true;
+}
+
+/** Of an object that was not read, the reason was reported last. */
+function markLastUnread(report: Report): void {
+  const last = report.issues.findLast(({ severity }) => severity === "error");
+  report.markUnread(last?.path ?? "", "cannot be read");
 }
 
 function reportVersion(report: Report, input: { kind: string; apiVersion: string }, wanted: string): void {

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { formatIssue } from "../../src/base/issue.ts";
+import { formatIssue, type Issue } from "../../src/base/issue.ts";
 import { loadTests, playTest } from "../../src/cli/commands/test.ts";
 import type { LoadedTest } from "../../src/cli/test-options.ts";
 import { caseTitle } from "../../src/cli/test-result.ts";
@@ -38,6 +38,17 @@ async function load(file: string): Promise<readonly LoadedTest[]> {
   return loadTests({ ...silent, colour: false, width: 100, folder: FOLDER, stdin }, [file]);
 }
 
+/** `# Errors: CODE …` in a file's head says what is wrong in its objects; it is played all the same, and nothing else may be. */
+function unexpectedErrors(issues: readonly Issue[], text: string): string[] {
+  const expected = /^# Errors: (.+)$/m.exec(text)?.[1]?.split(" ") ?? [];
+  const errors = issues.filter(({ severity }) => severity === "error");
+  const codes = new Set(errors.map(({ code }) => code));
+  return [
+    ...errors.filter(({ code, unread }) => unread || !expected.includes(code)).map(formatIssue),
+    ...expected.filter((code) => !codes.has(code)).map((code) => `no error ${code}`),
+  ];
+}
+
 /**
  * Plays one file before all judges at once.
  * @param judges - new ones; closed when this ends
@@ -45,13 +56,13 @@ async function load(file: string): Promise<readonly LoadedTest[]> {
  *   judges that disagree, kernel tables that read back otherwise than wanted
  */
 export async function playCorpusFile(
-  { file }: CorpusFile,
+  { file, text }: CorpusFile,
   makeJudges: () => Promise<readonly Judge[]>,
 ): Promise<string[]> {
   const problems: string[] = [];
   for (const loaded of await load(file)) {
     const { issues, test } = loaded;
-    problems.push(...issues.filter(({ severity }) => severity === "error").map(formatIssue));
+    problems.push(...unexpectedErrors(issues, text));
     if (problems.length > 0) return problems;
     const judges = await makeJudges();
     try {

@@ -2,10 +2,9 @@
 import { Argument, type Command, Option } from "commander";
 import { KINDS } from "../ctl/kinds.ts";
 import type { Io } from "../io.ts";
+import { collect, excluded } from "./shared-options.ts";
 
 type Run = (work: () => Promise<number>) => Promise<void>;
-
-const collect = (value: string, before: readonly string[]): string[] => [...before, value];
 
 /** @param run - takes the exit status of a subcommand */
 export function addCtl(program: Command, io: Io, run: Run): void {
@@ -177,6 +176,7 @@ function addValidate(ctl: Command, io: Io, run: Run): void {
 
 function addConvert(ctl: Command, io: Io, run: Run): void {
   withFiles(ctl.command("convert"))
+    .addOption(excluded())
     .description("rewrite stored Calico, Kubernetes and AdminNetworkPolicy objects in today's APIs")
     .addOption(structuredOutput().default("yaml"))
     .addHelpText(
@@ -204,11 +204,13 @@ function withFiles(command: Command): Command {
 }
 
 function withStore(command: Command): Command {
-  return command.addOption(
-    new Option("--store <folder>", "the folder of manifests that resources are kept in")
-      .env("TORTIE_STORE")
-      .default("."),
-  );
+  return command
+    .addOption(
+      new Option("--store <folder>", "the folder of manifests that resources are kept in")
+        .env("TORTIE_STORE")
+        .default("."),
+    )
+    .addOption(excluded());
 }
 
 function withResult(command: Command): Command {

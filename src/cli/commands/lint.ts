@@ -2,7 +2,7 @@
 import { Cluster } from "../../analysis/cluster.ts";
 import { lintCluster } from "../../analysis/lint.ts";
 import { formatIssue, type Issue } from "../../base/issue.ts";
-import { clusterOptions, type InputOptions, readObjects } from "../inputs.ts";
+import { clusterOptions, type InputOptions, isUnread, readObjects } from "../inputs.ts";
 import type { Io } from "../io.ts";
 import { counted, structured } from "../output.ts";
 import { paintFor } from "../paint.ts";
@@ -25,7 +25,7 @@ export async function runLint(io: Io, options: LintOptions): Promise<number> {
   const warnings = issues.length - errors;
   if (options.output) io.out(structured(options.output, { errors, warnings, issues }));
   else tell(io, issues, { errors, warnings, isEmpty: loaded.objects.length === 0 });
-  if (errors > 0 && !options.keepGoing) return 2;
+  if (errors > 0 && (!options.keepGoing || isUnread(issues))) return 2;
   return options.strict && issues.length > 0 ? 1 : 0;
 }
 

@@ -53,9 +53,14 @@ export async function makeJudges(
  * glob that speak of no ConnectivityTest are passed over.
  * @throws OpError `input-invalid` where there is no test, and as `readInputs`
  */
-export async function loadTests(io: Io, paths: readonly string[]): Promise<LoadedTest[]> {
+export async function loadTests(
+  io: Io,
+  paths: readonly string[],
+  exclude: readonly string[] = [],
+): Promise<LoadedTest[]> {
   const loaded: LoadedTest[] = [];
-  for (const { file, text, scanned } of await readInputs(paths, { folder: io.folder, stdin: io.stdin })) {
+  const texts = await readInputs(paths, { folder: io.folder, stdin: io.stdin, exclude });
+  for (const { file, text, scanned } of texts) {
     if (scanned && !text.includes(TEST_KIND)) continue;
     const { tests, issues } = decodeTexts([{ file, text }]);
     const isBroken = issues.some(({ severity }) => severity === "error");
@@ -67,7 +72,7 @@ export async function loadTests(io: Io, paths: readonly string[]): Promise<Loade
       loaded.push({ file, test: EMPTY_TEST, manifests: [], applied: new Map(), issues });
     for (const [index, test] of tests.entries()) {
       const own = [...(index === 0 ? issues : []), ...expectsNothing(test)];
-      loaded.push(await loadNamedFiles(io, file, test, own));
+      loaded.push(await loadNamedFiles(io, { file, test, issues: own, exclude }));
     }
   }
   if (loaded.length === 0)
@@ -105,16 +110,19 @@ const EMPTY_TEST: ConnectivityTest = {
 
 async function loadNamedFiles(
   io: Io,
-  file: string,
-  test: ConnectivityTest,
-  ownIssues: readonly Issue[],
+  {
+    file,
+    test,
+    issues: ownIssues,
+    exclude,
+  }: Pick<LoadedTest, "file" | "test" | "issues"> & { readonly exclude: readonly string[] },
 ): Promise<LoadedTest> {
   const folder = path.dirname(path.resolve(io.folder, file));
   const shown = path.dirname(file);
   const issues = [...ownIssues];
   const read = async (entry: string, at: string): Promise<readonly InputText[]> => {
     try {
-      const texts = await readInputs([entry], { folder });
+      const texts = await readInputs([entry], { folder, exclude });
       return texts.map((text) => ({ ...text, file: path.join(shown, text.file) }));
     } catch (error) {
       throw located(error, test, at);
@@ -194,7 +202,7 @@ export async function runTest(io: Io, paths: readonly string[], options: TestOpt
       ? undefined
       : await (await import("../live-tests.ts")).liveTests(io, options);
   if (!live && names.includes("kernel")) (await import("../enter-kernel.ts")).enterKernel();
-  const named = await loadTests(io, paths);
+  const named = await loadTests(io, paths, options.exclude);
   const tests = live ? named.map((loaded) => live.over(loaded)) : named;
   reportIssues(
     io,

@@ -24,6 +24,8 @@ import type { NewObject, Store, StoredObject, Written } from "./store.ts";
 export interface FolderOptions {
   /** Relative paths start here. */
   readonly folder: string;
+  /** Patterns of files that are not read. */
+  readonly exclude?: readonly string[];
   /** Everything but the writing. */
   readonly dryRun: boolean;
   /** Whether the store is about to be written to: it is made where it is missing. */
@@ -38,7 +40,7 @@ interface Entry extends StoredObject {
 export async function openFolder(name: string, options: FolderOptions): Promise<FolderStore> {
   const texts = (await isMissing(path.resolve(options.folder, name), options))
     ? []
-    : await readInputs([name], { folder: options.folder });
+    : await readInputs([name], { folder: options.folder, exclude: options.exclude ?? [] });
   return new FolderStore(name, options, texts);
 }
 

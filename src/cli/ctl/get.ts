@@ -25,7 +25,12 @@ export async function runGet(io: Io, words: readonly string[], options: GetOptio
   if (options.allNamespaces && options.namespace !== undefined)
     throw new OpError("--namespace and --all-namespaces contradict each other", { code: "input-invalid" });
   const asked = await readQuestion(io, words, options);
-  const store = await openFolder(options.store, { folder: io.folder, dryRun: true, isWritten: false });
+  const store = await openFolder(options.store, {
+    folder: io.folder,
+    exclude: options.exclude ?? [],
+    dryRun: true,
+    isWritten: false,
+  });
   tellBroken(io, store);
   const stored = store.list();
   const known = [...stored, ...viewsOf(asked.kinds, stored, store.texts)];

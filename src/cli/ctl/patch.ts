@@ -53,6 +53,7 @@ async function target(
   if (!ref || second) throw new OpError("name one resource: KIND NAME", { code: "input-invalid" });
   const store = await openFolder(options.store, {
     folder: io.folder,
+    exclude: options.exclude ?? [],
     dryRun: options.dryRun === true,
     isWritten: false,
   });

@@ -18,6 +18,8 @@ import {
 
 export interface ResourceOptions {
   readonly filename: readonly string[];
+  /** Patterns of files that are not read. */
+  readonly exclude?: readonly string[];
   readonly recursive?: boolean;
   readonly skipEmpty?: boolean;
   /** Of objects that name none; what names another is refused. */
@@ -79,9 +81,9 @@ export async function readResources(io: Io, options: ResourceOptions): Promise<R
 /** Folders are not entered deeper than `-R` allows. */
 export async function readManifests(
   io: Io,
-  { filename, recursive, namespace }: ResourceOptions,
+  { filename, exclude = [], recursive, namespace }: ResourceOptions,
 ): Promise<Manifest[]> {
-  const texts = await readInputs(filename, { folder: io.folder, stdin: io.stdin });
+  const texts = await readInputs(filename, { folder: io.folder, stdin: io.stdin, exclude });
   const flat: string[] = [];
   for (const name of filename) {
     const found = name === "-" ? undefined : await stat(path.resolve(io.folder, name)).catch(() => undefined);

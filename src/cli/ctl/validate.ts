@@ -5,16 +5,18 @@
 import path from "node:path";
 import { Cluster } from "../../analysis/index.ts";
 import { lintCluster } from "../../analysis/lint.ts";
+import { OpError } from "../../base/errors.ts";
 import type { Issue } from "../../base/issue.ts";
 import { formatPosition } from "../../base/issue.ts";
 import { decodeTexts, type InputText, type LoadResult } from "../../resources/load.ts";
 import { type KubernetesObject, objectName } from "../../resources/object.ts";
-import { clusterOptions } from "../inputs.ts";
+import { clusterOptions, isUnread } from "../inputs.ts";
 import type { Io } from "../io.ts";
 import { counted, structured } from "../output.ts";
 import { paintFor } from "../paint.ts";
 import { openFolder } from "./folder-store.ts";
 import { ImpactStudy } from "./impact.ts";
+import { errorsOf, issueLines } from "./manifest.ts";
 import { type ResourceOptions, readManifests } from "./resources.ts";
 import { type JudgedPolicy, policyData, policyLines } from "./validate-text.ts";
 import type { StoreOptions } from "./write.ts";
@@ -59,7 +61,12 @@ interface Input {
 }
 
 async function readInput(io: Io, options: ValidateOptions): Promise<Input> {
-  const store = await openFolder(options.store, { folder: io.folder, dryRun: true, isWritten: false });
+  const store = await openFolder(options.store, {
+    folder: io.folder,
+    exclude: options.exclude ?? [],
+    dryRun: true,
+    isWritten: false,
+  });
   if (options.filename.length === 0) {
     const { objects, issues } = decodeTexts(store.texts);
     return { objects, issues, stored: new Map() };
@@ -78,6 +85,13 @@ async function readInput(io: Io, options: ValidateOptions): Promise<Input> {
     ...given.objects.map((object) => [objectName(object), object] as const),
   ]);
   const broken = rest.issues.filter(({ severity }) => severity === "error").length;
+  if (isUnread(rest.issues)) {
+    for (const line of issueLines(errorsOf(rest.issues))) io.err(line);
+    throw new OpError(
+      "some object of the store could not be read at all, so there is no answer; --exclude leaves a file out by its name",
+      { code: "input-invalid" },
+    );
+  }
   if (broken > 0)
     io.err(
       `${counted(broken, "error")} in the store: tortie ctl validate --store ${options.store} tells them`,

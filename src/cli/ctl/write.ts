@@ -14,6 +14,8 @@ import type { Store } from "./store.ts";
 
 export interface StoreOptions {
   readonly store: string;
+  /** Patterns of files that are not read. */
+  readonly exclude?: readonly string[];
 }
 
 export interface WriteOptions extends ResourceOptions, StoreOptions, OutcomeOptions {
@@ -28,6 +30,7 @@ export async function runWrite(io: Io, verb: WriteVerb, options: WriteOptions): 
   const { found, refused } = await readResources(io, options);
   const store = await openFolder(options.store, {
     folder: io.folder,
+    exclude: options.exclude ?? [],
     dryRun: options.dryRun === true,
     isWritten: true,
   });
@@ -154,6 +157,7 @@ export async function runDelete(io: Io, words: readonly string[], options: Write
   }
   const store = await openFolder(options.store, {
     folder: io.folder,
+    exclude: options.exclude ?? [],
     dryRun: options.dryRun === true,
     isWritten: false,
   });

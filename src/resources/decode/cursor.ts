@@ -171,6 +171,11 @@ export class Fields {
     return new Cursor(this.report, value, keyPath(this.path, name));
   }
 
+  /** Whether a key is there and has no value: `podSelector:`. */
+  isNull(name: string): boolean {
+    return Object.hasOwn(this.#record, name) && this.#record[name] === null;
+  }
+
   /** Keys and values in the order written. */
   entries(): (readonly [string, Cursor])[] {
     return Object.keys(this.#record).map((key) => [key, this.at(key)] as const);

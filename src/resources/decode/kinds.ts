@@ -109,6 +109,28 @@ export function findKind(name: string, apiVersion: string): Kind | undefined {
   );
 }
 
+/** @returns the kind's name and the kind that an object is near to, of the group that it names or misspells */
+export function findNearKind(name: string, apiVersion: string): readonly [string, Kind] | undefined {
+  const group = groupOf(apiVersion);
+  const names = [...KINDS]
+    .filter(([, namesakes]) =>
+      namesakes.some(
+        ({ formerGroups }) => formerGroups.includes(group) || isSlipOf(formerGroups, apiVersion),
+      ),
+    )
+    .map(([known]) => known);
+  const near = closestWord(name, names);
+  const kind = near === undefined ? undefined : findKind(near, apiVersion);
+  return near === undefined || kind === undefined ? undefined : [near, kind];
+}
+
+/** @returns the kind of that name where there is one only, whatever its group */
+export function findOnlyKind(name: string): readonly [string, Kind] | undefined {
+  const near = KINDS.has(name) ? name : closestWord(name, KINDS.keys());
+  const [only, ...others] = near === undefined ? [] : (KINDS.get(near) ?? []);
+  return near === undefined || !only || others.length > 0 ? undefined : [near, only];
+}
+
 /** `projectcalico/v3`, `networking.k8s.oi/v1`, and a group without its version: to be told, and read all the same. */
 function isSlipOf(groups: readonly string[], apiVersion: string): boolean {
   const [written = ""] = apiVersion.split("/");

@@ -45,12 +45,18 @@ export function decodeMetadata(input: ObjectInput, rules: MetadataRules): Metada
   const namespace = metadata
     ? decodeNamespace(metadata.at("namespace"), input, rules)
     : ownNamespace(input, rules);
+  // Where an object belongs decides what it governs: a guess would leave open what it was written for.
+  if (!metadata && rules.scope === "namespaced" && !cursor.isAbsent)
+    report.markUnread("metadata", "cannot be read, so where the object belongs is not known");
   const written = metadata ? metadata.at("name").string() : undefined;
   if (typeof written === "string" && written !== "")
     report.object = objectName({ kind, namespace, name: written });
   metadata?.reportUnknown(METADATA_FIELDS);
   const name = metadata ? decodeName(metadata, written, rules.name ?? checkDnsSubdomain) : undefined;
-  if (cursor.isAbsent) cursor.required("name or generateName is required");
+  if (cursor.isAbsent) {
+    cursor.required("name or generateName is required");
+    if (rules.scope === "namespaced") report.markUnread("metadata", "");
+  }
   const annotations = metadata ? orAbsent(metadata.at("annotations").fields()) : undefined;
   for (const [, value] of annotations?.entries() ?? []) value.string();
   const labels = makeLabels(
@@ -83,7 +89,8 @@ function ownNamespace(input: ObjectInput, rules: MetadataRules): string {
 }
 
 function decodeNamespace(cursor: Cursor, input: ObjectInput, rules: MetadataRules): string {
-  const namespace = orElse(cursor.string(), "");
+  const written = cursor.string();
+  const namespace = orElse(written, "");
   if (rules.scope === "cluster") {
     if (namespace !== "")
       cursor.warn(
@@ -92,9 +99,11 @@ function decodeNamespace(cursor: Cursor, input: ObjectInput, rules: MetadataRule
       );
     return "";
   }
-  if (namespace === "") return input.defaultNamespace;
-  for (const problem of checkDnsLabel(namespace)) cursor.invalid("invalid-name", problem);
-  return namespace;
+  const problems = namespace === "" ? [] : checkDnsLabel(namespace);
+  for (const problem of problems) cursor.invalid("invalid-name", problem);
+  if (written === BAD || problems.length > 0)
+    input.report.markUnread(cursor.path, "cannot be read, so where the object belongs is not known");
+  return namespace === "" ? input.defaultNamespace : namespace;
 }
 
 /** @returns undefined where there is no name that could be used, which has been reported */

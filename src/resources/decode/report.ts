@@ -10,6 +10,8 @@ export interface Finding {
   readonly hint?: string | undefined;
   /** A place inside the text at `path`, from 0. */
   readonly offset?: number;
+  /** See `Issue`. */
+  readonly unread?: true;
 }
 
 export interface ReportOptions {
@@ -41,8 +43,18 @@ export class Report {
     this.add("warning", finding);
   }
 
+  /** That what stands at `path` has no reading at all. Said of what was reported there, or by itself. */
+  markUnread(path: string, message: string): void {
+    const at = this.issues.findLastIndex(
+      (issue) => (issue.path ?? "") === path && issue.severity === "error",
+    );
+    const reported = this.issues[at];
+    if (reported) this.issues[at] = { ...reported, unread: true };
+    else this.error({ code: "no-object", path, message, unread: true });
+  }
+
   /** The position is looked up here: only what is reported pays for it. */
-  add(severity: Severity, { code, path, message, hint, offset }: Finding): void {
+  add(severity: Severity, { code, path, message, hint, offset, unread }: Finding): void {
     const position = this.source.locate(path, offset);
     this.issues.push({
       code,
@@ -52,6 +64,7 @@ export class Report {
       ...(this.object === undefined ? {} : { object: this.object }),
       ...(position ? { position } : {}),
       ...(hint === undefined ? {} : { hint }),
+      ...(unread && { unread }),
     });
   }
 }

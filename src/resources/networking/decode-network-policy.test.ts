@@ -387,3 +387,24 @@ test("where the subject cannot be read, the directions are those that are declar
   const { policy } = decode("{podSelector: 5, policyTypes: [Egress], egress: [{}]}");
   expect(policy.spec).toMatchObject({ policyTypes: { ingress: false, egress: true }, egress: [] });
 });
+
+test.each([
+  [
+    "a podSelector that is misspelt",
+    "{namespaceSelector: {}, podSelecter: {matchLabels: {a: b}}}",
+    "wide-peer",
+  ],
+  ["a podSelector without a value", "{namespaceSelector: {}, podSelector: }", "wide-peer"],
+  ["a namespaceSelector that is misspelt", "{podSelector: {}, namespaceSelecter: {}}", "wide-peer"],
+  [
+    "a podSelector of a misspelt field",
+    "{namespaceSelector: {}, podSelector: {matchLables: {a: b}}}",
+    "wide-selector",
+  ],
+  ["both, and a field more", "{namespaceSelector: {}, podSelector: {}, x: 1}", undefined],
+  ["no podSelector", "{namespaceSelector: {}}", undefined],
+])("a peer is told to be wider than it was meant: %s", (_why, peer, code) => {
+  const text = `${HEAD}spec: {podSelector: {}, ingress: [{from: [${peer}]}]}\n`;
+  const { issues } = decodeTexts([{ file: "a.yaml", text }]);
+  expect(issues.map((issue) => issue.code).find((found) => found.startsWith("wide"))).toBe(code);
+});

@@ -154,6 +154,7 @@ function decodePeer(cursor: Cursor): NetworkPolicyPeer | typeof BAD {
     cursor.error("empty-peer", "Required value: must specify a peer");
     return BAD;
   }
+  if (fields.hasUnknown(PEER) || fields.isNull("podSelector")) warnOfWidth(fields);
   // All three are read in any case, so that everything wrong with them is told at once.
   const podSelector = decodeLabelSelector(fields.at("podSelector"));
   const namespaceSelector = decodeLabelSelector(fields.at("namespaceSelector"));
@@ -170,6 +171,22 @@ function decodePeer(cursor: Cursor): NetworkPolicyPeer | typeof BAD {
     ...(podSelector ? { podSelector } : {}),
     ...(namespaceSelector ? { namespaceSelector } : {}),
   };
+}
+
+/** The API server drops what it does not know, and takes null for absent; what is left says more than was meant. */
+function warnOfWidth(fields: Fields): void {
+  const pods = !fields.at("podSelector").isAbsent;
+  const namespaces = !fields.at("namespaceSelector").isAbsent;
+  if (pods === namespaces) return;
+  const path = fields.path;
+  const message = namespaces
+    ? "without `podSelector` this peer is every pod of the namespaces"
+    : "without `namespaceSelector` this peer is pods of the policy's own namespace";
+  fields.report.warn({
+    code: "wide-peer",
+    path,
+    message: `the API server ignores unknown fields and nulls: ${message}`,
+  });
 }
 
 function decodePort(cursor: Cursor): NetworkPolicyPort | typeof BAD {

@@ -129,6 +129,7 @@ test("a key that the format does not know is an error with file, line and key", 
       object: "ConnectivityTest t",
       position: { file: "t.yaml", line: 6, column: 19 },
       hint: 'did you mean "to"?',
+      unread: true,
     },
   ]);
 });

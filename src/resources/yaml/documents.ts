@@ -45,7 +45,13 @@ export function parseDocuments(file: string, text: string, mode: ConstructMode =
     return {
       documents: [],
       issues: [
-        { code: "not-text", severity: "error", message: "not a text: it contains a NUL byte", position },
+        {
+          code: "not-text",
+          severity: "error",
+          message: "not a text: it contains a NUL byte",
+          position,
+          unread: true,
+        },
       ],
     };
   }
@@ -125,6 +131,7 @@ function describeError(error: unknown, text: string, source: DocumentSource): Is
       severity: "error",
       message: error.message,
       position: source.position(error.offset),
+      unread: true,
       // `name: {{ .Release.Name }}` is a mapping whose key is one.
       ...(error.code === "yaml-syntax" && isTemplate(text) && { hint: TEMPLATE_HINT }),
     };
@@ -133,7 +140,13 @@ function describeError(error: unknown, text: string, source: DocumentSource): Is
   const offset = Math.min(error.mark?.position ?? 0, text.length);
   if (error.reason.startsWith("nesting exceeded")) {
     const message = `nested deeper than ${MAX_DEPTH} levels`;
-    return { code: "yaml-too-deep", severity: "error", message, position: source.position(offset) };
+    return {
+      code: "yaml-too-deep",
+      severity: "error",
+      message,
+      position: source.position(offset),
+      unread: true,
+    };
   }
   const tab = findIndentingTab(text, offset);
   if (tab !== undefined) {
@@ -142,6 +155,7 @@ function describeError(error: unknown, text: string, source: DocumentSource): Is
       severity: "error",
       message: "found a tab character where an indentation space is expected",
       position: source.position(tab),
+      unread: true,
       hint: "indent with spaces",
     };
   }
@@ -151,6 +165,7 @@ function describeError(error: unknown, text: string, source: DocumentSource): Is
     severity: "error",
     message: error.reason,
     position: source.position(offset),
+    unread: true,
     ...(hint === undefined ? {} : { hint }),
   };
 }

@@ -2,8 +2,10 @@
  * @module A cluster from objects alone: what the API server, the scheduler and the address allocator would have made of
  * them, held in a graph that answers. Objects may be applied, deleted and labelled; `sync` brings the rest after.
  */
+
 import { OpError } from "../base/errors.ts";
 import { formatIp, type Ip, parseIp } from "../base/ip.ts";
+import { ownValue } from "../base/own.ts";
 import { PolicyGraph } from "../calc/graph.ts";
 import type { GraphDelta } from "../calc/types.ts";
 import {
@@ -243,7 +245,7 @@ export class Cluster {
     const selected =
       selector.length === 0
         ? undefined
-        : nodes.find(({ labels }) => selector.every(([key, value]) => labels[key] === value));
+        : nodes.find(({ labels }) => selector.every(([key, value]) => ownValue(labels, key) === value));
     const node = pod.spec.nodeName ?? selected?.name;
     return {
       key: id,

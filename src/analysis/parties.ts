@@ -1,6 +1,8 @@
 /** @module The names that people use, and the parties that they mean. */
+
 import { OpError } from "../base/errors.ts";
 import { parseIp } from "../base/ip.ts";
+import { ownValue } from "../base/own.ts";
 import { isFinished, podId } from "../policy/from-pod.ts";
 import type { Party } from "../policy/model.ts";
 import type { Pod } from "../resources/core/types.ts";
@@ -92,7 +94,7 @@ function findPods(cluster: Cluster, name: string): readonly Pod[] {
   const kindAt = parts.findIndex(
     (part, index) => index < parts.length - 1 && Object.hasOwn(WORKLOAD_KINDS, part.toLowerCase()),
   );
-  const kind = kindAt < 0 ? undefined : WORKLOAD_KINDS[(parts[kindAt] ?? "").toLowerCase()];
+  const kind = kindAt < 0 ? undefined : ownValue(WORKLOAD_KINDS, (parts[kindAt] ?? "").toLowerCase());
   if (kindAt >= 0) parts.splice(kindAt, 1);
   if (parts.length > 2) throw notFound(name, callable(cluster));
   const [first = "", second] = parts;

@@ -1,9 +1,9 @@
 /** @module Request bodies: read within a limit, decoded from what clients send: JSON, YAML, protobuf. */
 import type { IncomingMessage } from "node:http";
+import { setOwn } from "../base/own.ts";
 import { MAX_DEPTH, parseDocuments } from "../resources/yaml/documents.ts";
 import { scanJson } from "../resources/yaml/scan-json.ts";
 import { isObject } from "./json.ts";
-import { setKey } from "./patch/json-value.ts";
 import { decodeProtobuf, ProtobufError } from "./protobuf/decode.ts";
 import { errors, StatusError } from "./status-error.ts";
 
@@ -97,7 +97,7 @@ function unshared(value: unknown): unknown {
     const made: Record<string, unknown> = {};
     for (const name of Object.keys(part)) {
       size += name.length + 2;
-      setKey(made, name, copy(part[name]));
+      setOwn(made, name, copy(part[name]));
     }
     return made;
   };

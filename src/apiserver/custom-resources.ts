@@ -1,4 +1,5 @@
 /** @module CustomResourceDefinitions: the resources that they define. */
+import { ownValue } from "../base/own.ts";
 import { arrayAt, at, isObject, stringAt } from "./json.ts";
 import { column, define, SCALE, STATUS_VERBS } from "./resources/define.ts";
 import { completeObject, hasDefaults, objectFaults } from "./schema/structural-schema.ts";
@@ -123,7 +124,7 @@ function simplePath(path: string): (object: unknown) => unknown {
     let here = object;
     for (const step of steps) {
       if (typeof step === "number") here = Array.isArray(here) ? here[step] : undefined;
-      else here = isObject(here) ? here[step.replaceAll("\\", "")] : undefined;
+      else here = isObject(here) ? ownValue(here, step.replaceAll("\\", "")) : undefined;
     }
     return here;
   };

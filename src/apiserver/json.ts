@@ -1,4 +1,5 @@
 /** @module JSON values, and walking them. */
+import { ownValue } from "../base/own.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
 export interface JsonObject {
@@ -14,7 +15,7 @@ export function at(value: unknown, ...path: readonly string[]): unknown {
   let here = value;
   for (const field of path) {
     if (!isObject(here)) return undefined;
-    here = here[field];
+    here = ownValue(here, field);
   }
   return here;
 }

@@ -1,4 +1,5 @@
 /** @module What a request asks for: its path, method and query as verb, resource and name (apiserver's RequestInfo). */
+import { ownValue } from "../base/own.ts";
 
 export interface ResourceRequest {
   readonly isResource: true;
@@ -34,7 +35,7 @@ const OF_NAMESPACES: readonly string[] = ["finalize", "status"];
 
 export function parseRequest(method: string, url: URL): ResourceRequest | PathRequest {
   const path = url.pathname;
-  const verb = VERBS[method] ?? method.toLowerCase();
+  const verb = ownValue(VERBS, method) ?? method.toLowerCase();
   const notResource: PathRequest = { isResource: false, verb, path };
   const sent = path.split("/").filter((part) => part !== "");
   const [root, ...parts] = sent.map(decode);

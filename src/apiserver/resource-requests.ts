@@ -1,4 +1,5 @@
 /** @module Requests for objects and for lists of them, verb by verb. */
+import { ownValue } from "../base/own.ts";
 import { type Exchange, nameOf, PATCH_KINDS, placeOf } from "./exchange.ts";
 import { stringAt } from "./json.ts";
 import { deleteCollection, draftOf, patch, update } from "./operations.ts";
@@ -72,7 +73,7 @@ export async function servePatch(
   exchange: Exchange,
   subresource: string | undefined,
 ): Promise<void> {
-  const kind = PATCH_KINDS[exchange.contentType];
+  const kind = ownValue(PATCH_KINDS, exchange.contentType);
   if (!kind) throw errors.unsupportedMediaType(exchange.contentType);
   const body = await exchange.patchBody();
   const { entry, created } = await patch(

@@ -1,4 +1,5 @@
 /** @module `labelSelector` and `fieldSelector` of a request: texts to tests of an object (apimachinery's labels.Parse, fields.ParseSelector). */
+import { ownValue } from "../base/own.ts";
 import { at } from "./json.ts";
 import { errors } from "./status-error.ts";
 
@@ -46,28 +47,28 @@ function requirement(text: string, part: string): LabelTest {
     const values = list.split(",").map((value) => value.trim());
     checked(text, key, values);
     return operator === "in"
-      ? (labels) => values.includes(labels[key] as string)
-      : (labels) => !values.includes(labels[key] as string);
+      ? (labels) => values.includes(ownValue(labels, key) as string)
+      : (labels) => !values.includes(ownValue(labels, key) as string);
   }
   const pair = PAIR.exec(part);
   if (pair) {
     const [, key = "", operator, value = ""] = pair;
     checked(text, key, [value]);
-    if (operator === "!=") return (labels) => labels[key] !== value;
+    if (operator === "!=") return (labels) => ownValue(labels, key) !== value;
     if (operator === ">" || operator === "<") {
       const bound = Number(value);
       if (!Number.isInteger(bound)) refuse(text, `for '>', '<' operators, the value must be an integer`);
       return (labels) => {
-        const number = Number(labels[key] ?? Number.NaN);
+        const number = Number(ownValue(labels, key) ?? Number.NaN);
         return operator === ">" ? number > bound : number < bound;
       };
     }
-    return (labels) => labels[key] === value;
+    return (labels) => ownValue(labels, key) === value;
   }
   const isAbsent = part.startsWith("!");
   const key = isAbsent ? part.slice(1).trim() : part;
   checked(text, key, []);
-  return isAbsent ? (labels) => labels[key] === undefined : (labels) => labels[key] !== undefined;
+  return isAbsent ? (labels) => !Object.hasOwn(labels, key) : (labels) => Object.hasOwn(labels, key);
 }
 
 /** @throws StatusError 400 */
@@ -106,7 +107,7 @@ function fieldReader(
 ): ((object: unknown) => string) | undefined {
   if (name === "metadata.name") return (object) => String(at(object, "metadata", "name") ?? "");
   if (name === "metadata.namespace") return (object) => String(at(object, "metadata", "namespace") ?? "");
-  return Object.hasOwn(fields, name) ? fields[name] : undefined;
+  return ownValue(fields, name);
 }
 
 /** A field read by its path, for a resource's list of fields. */

@@ -2,7 +2,9 @@
  * @module One resource over the store: what create, read, update and delete mean for objects, whoever asks. Knows no
  * HTTP. Sources: Kubernetes' API conventions, and apiserver's registry/generic.
  */
+
 import { randomUUID } from "node:crypto";
+import { ownValue } from "../base/own.ts";
 import { timeText } from "../client/objects.ts";
 import type { Entry, Revision, Store } from "../store/store.ts";
 import { CompactedError } from "../store/store.ts";
@@ -330,7 +332,7 @@ export class Storage {
     const { strategy } = this.resource;
     let after = made;
     checkIdentity(this.resource, before, made);
-    const part = subresource === undefined ? undefined : strategy.parts?.[subresource];
+    const part = subresource === undefined ? undefined : ownValue(strategy.parts, subresource);
     if (part) {
       after = part.take(made, before as Draft);
       if (made.metadata.managedFields) after.metadata.managedFields = made.metadata.managedFields;
@@ -359,7 +361,7 @@ export class Storage {
       ...validateMeta(this.resource, after),
       ...validateNoNewFinalizers(before, after),
       ...newCauses(strategy, before, after),
-      ...((subresource === undefined ? strategy : strategy.parts?.[subresource])?.validateUpdate?.(
+      ...((subresource === undefined ? strategy : ownValue(strategy.parts, subresource))?.validateUpdate?.(
         after,
         before as Draft,
       ) ?? []),

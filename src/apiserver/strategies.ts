@@ -1,5 +1,6 @@
 /** @module What is special about each kind: defaults, what the server decides, validation. */
 
+import { ownValue } from "../base/own.ts";
 import { CRON_JOB } from "./kinds/cron-job.ts";
 import { CUSTOM_RESOURCE_DEFINITION } from "./kinds/custom-resource-definition.ts";
 import { BINDING, CONFIG_MAP, NAMESPACE, NODE, SECRET } from "./kinds/plain.ts";
@@ -31,5 +32,5 @@ const STRATEGIES: Readonly<Record<string, Strategy>> = {
 };
 
 export function strategyOf(kind: string): Strategy {
-  return (Object.hasOwn(STRATEGIES, kind) ? STRATEGIES[kind] : undefined) ?? {};
+  return ownValue(STRATEGIES, kind) ?? {};
 }

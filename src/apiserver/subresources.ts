@@ -1,4 +1,5 @@
 /** @module Parts of a resource with a path of their own: status, ephemeral containers, scale, binding, eviction, finalize, token, streams, proxy. */
+import { ownValue } from "../base/own.ts";
 import { objectBody } from "./body.ts";
 import { evict } from "./eviction.ts";
 import { type Exchange, PATCH_KINDS, placeOf } from "./exchange.ts";
@@ -86,7 +87,7 @@ async function serveScale(info: ResourceRequest, storage: Storage, exchange: Exc
     return;
   }
   const body = await exchange.patchBody();
-  const isJsonPatch = PATCH_KINDS[exchange.contentType] === "json";
+  const isJsonPatch = ownValue(PATCH_KINDS, exchange.contentType) === "json";
   const scale = await changeScale(
     storage,
     place,

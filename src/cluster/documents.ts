@@ -1,11 +1,11 @@
 /** @module What the API says of itself: version, OpenAPI; and the fields that it checks by it. */
+
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { FieldCheck } from "../apiserver/exchange.ts";
 import { stringAt } from "../apiserver/json.ts";
 import type { CheckFields } from "../apiserver/operations.ts";
 import { apiVersionOf } from "../apiserver/operations.ts";
-import { setKey } from "../apiserver/patch/json-value.ts";
 import {
   openapiV2Document,
   openapiV3Document,
@@ -16,6 +16,7 @@ import { type FieldError, prune, typeErrors, unknownFields } from "../apiserver/
 import type { ServedResource } from "../apiserver/served.ts";
 import type { Documents } from "../apiserver/served-documents.ts";
 import { errors, type StatusCause, type StatusError } from "../apiserver/status-error.ts";
+import { setOwn } from "../base/own.ts";
 import { assetPath } from "./assets.ts";
 
 /** The Kubernetes whose API this is. */
@@ -127,7 +128,7 @@ export class ApiDocuments implements Documents {
       if (!schema || unknown.length === 0) return;
       const pruned = prune(object, schema);
       for (const field of Object.keys(object)) if (!Object.hasOwn(pruned, field)) delete object[field];
-      for (const field of Object.keys(pruned)) setKey(object, field, pruned[field]);
+      for (const field of Object.keys(pruned)) setOwn(object, field, pruned[field]);
     };
   };
 }

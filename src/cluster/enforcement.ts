@@ -5,6 +5,7 @@ import type { Api } from "../apiserver/api.ts";
 import { at, isObject, stringAt } from "../apiserver/json.ts";
 import { objectOf } from "../apiserver/objects.ts";
 import type { Draft } from "../apiserver/served.ts";
+import { ownValue } from "../base/own.ts";
 import type { Store, StoreEvent, Watch } from "../store/store.ts";
 
 const REPORTS = "/registry/tortie.dev/nodenetworks/";
@@ -69,7 +70,7 @@ export class Enforcement {
     let count = 0;
     let last = 0;
     for (const node of this.#nodes) {
-      const report = this.#reports.get(node)?.[key];
+      const report = ownValue(this.#reports.get(node), key);
       if (stringAt(report, "resourceVersion") !== resourceVersion) continue;
       count++;
       last = Math.max(last, Number(at(report, "at")));

@@ -1,4 +1,5 @@
 /** @module JSON values compared, and written in one way only. */
+import { ownValue } from "../base/own.ts";
 
 /** Fields that are undefined count as absent. */
 export function isEqual(a: unknown, b: unknown): boolean {
@@ -10,8 +11,9 @@ export function isEqual(a: unknown, b: unknown): boolean {
   }
   const left = a as Readonly<Record<string, unknown>>;
   const right = b as Readonly<Record<string, unknown>>;
-  for (const key of Object.keys(left)) if (!isEqual(left[key], right[key])) return false;
-  for (const key of Object.keys(right)) if (right[key] !== undefined && left[key] === undefined) return false;
+  for (const key of Object.keys(left)) if (!isEqual(left[key], ownValue(right, key))) return false;
+  for (const key of Object.keys(right))
+    if (right[key] !== undefined && ownValue(left, key) === undefined) return false;
   return true;
 }
 

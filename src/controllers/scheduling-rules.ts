@@ -1,5 +1,7 @@
 /** @module Which nodes can take a pod, why the others cannot, and which of those that can is the best. */
+
 import type { PodAffinityTerm } from "kubernetes-types/core/v1.js";
+import { ownValue } from "../base/own.ts";
 import type { Node, Pod } from "../client/kinds.ts";
 import { parseQuantity } from "./amounts.ts";
 import { canonical } from "./equal.ts";
@@ -31,7 +33,7 @@ export type Decision =
 function domainOf(node: Node, topologyKey: string): string | undefined {
   return topologyKey === HOSTNAME
     ? (node.metadata.labels?.[HOSTNAME] ?? node.metadata.name)
-    : node.metadata.labels?.[topologyKey];
+    : ownValue(node.metadata.labels, topologyKey);
 }
 
 /** Whether the node's labels and name are those that the pod asks for. */

@@ -1,12 +1,14 @@
 /** @module Which labels a selector selects, and which nodes a node selector. */
+
 import type { NodeSelectorRequirement, NodeSelectorTerm } from "kubernetes-types/core/v1.js";
 import type { LabelSelector } from "kubernetes-types/meta/v1.js";
+import { ownValue } from "../base/own.ts";
 import type { Node } from "../client/kinds.ts";
 
 type Labels = Readonly<Record<string, string>> | undefined;
 
 export function matchesAll(wanted: Labels, labels: Labels): boolean {
-  for (const key in wanted) if (labels?.[key] !== wanted[key]) return false;
+  for (const key in wanted) if (ownValue(labels, key) !== wanted[key]) return false;
   return true;
 }
 
@@ -14,7 +16,7 @@ export function matchesAll(wanted: Labels, labels: Labels): boolean {
 export function selects(selector: LabelSelector | undefined, labels: Labels): boolean {
   if (!selector || !matchesAll(selector.matchLabels, labels)) return false;
   return (selector.matchExpressions ?? []).every(({ key, operator, values }) =>
-    meets(labels?.[key], operator, values ?? []),
+    meets(ownValue(labels, key), operator, values ?? []),
   );
 }
 
@@ -43,7 +45,7 @@ export function matchesTerm(term: NodeSelectorTerm, node: Node): boolean {
   const fields = term.matchFields ?? [];
   if (expressions.length + fields.length === 0) return false;
   return (
-    expressions.every((one) => requirementHolds(one, node.metadata.labels?.[one.key])) &&
+    expressions.every((one) => requirementHolds(one, ownValue(node.metadata.labels, one.key))) &&
     fields.every((one) => one.key === "metadata.name" && requirementHolds(one, node.metadata.name))
   );
 }

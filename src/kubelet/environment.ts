@@ -1,6 +1,7 @@
 /** @module A container's environment: what its spec says, what it refers to, and the Services of its namespace. */
 
 import type { Container, EnvVar } from "kubernetes-types/core/v1.js";
+import { ownValue } from "../base/own.ts";
 import type { Client } from "../client/client.ts";
 import { isReason } from "../client/client.ts";
 import { CONFIG_MAPS, type Pod, SECRETS, type Service } from "../client/kinds.ts";
@@ -57,7 +58,7 @@ async function valueOfVariable(
   if (reference) {
     const kind = valueFrom.configMapKeyRef ? "ConfigMap" : "Secret";
     const data = await dataOf(sources, kind, reference.name ?? "", reference.optional === true);
-    const value = data?.[reference.key];
+    const value = ownValue(data, reference.key);
     if (value !== undefined) return value.toString();
     if (reference.optional === true) return undefined;
     throw new ConfigError(
@@ -112,7 +113,7 @@ export function expand(text: string, values: ReadonlyMap<string, string>): strin
 export function podField(path: string, { pod, addresses, hostAddresses }: PodFacts): string {
   const { metadata, spec } = pod;
   const keyed = /^metadata\.(labels|annotations)\['(.+)'\]$/.exec(path);
-  if (keyed) return metadata[keyed[1] as "labels" | "annotations"]?.[keyed[2] ?? ""] ?? "";
+  if (keyed) return ownValue(metadata[keyed[1] as "labels" | "annotations"], keyed[2] ?? "") ?? "";
   switch (path) {
     case "metadata.name":
       return metadata.name;
@@ -151,7 +152,7 @@ function mapText(map: Readonly<Record<string, string>> | undefined): string {
 function resourceField(resource: string, container: Container): string {
   const [list, name = ""] = resource.split(".");
   const values = list === "requests" ? container.resources?.requests : container.resources?.limits;
-  return String(values?.[name] ?? "0");
+  return String(ownValue(values, name) ?? "0");
 }
 
 /** `WEB_SERVICE_HOST`, `WEB_PORT_80_TCP_ADDR` …: of the pod's namespace, and always of the API's own Service. */

@@ -1,7 +1,9 @@
 /** @module A pod's volumes as folders of the machine: emptyDir, ConfigMap, Secret, projected, downward API, the token. */
+
 import { chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { Container, KeyToPath, Volume } from "kubernetes-types/core/v1.js";
+import { ownValue } from "../base/own.ts";
 import type { Client } from "../client/client.ts";
 import type { Pod } from "../client/kinds.ts";
 import { ConfigError } from "./config-error.ts";
@@ -125,7 +127,7 @@ function chosen(
   if (!items) return new Map(Object.entries(data));
   return new Map(
     items.map(({ key, path: target }) => {
-      const content = data[key];
+      const content = ownValue(data, key);
       if (!content) throw new ConfigError(`references non-existent config key: ${key} of ${name}`);
       return [target, content];
     }),

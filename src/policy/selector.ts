@@ -3,7 +3,9 @@
  * service account are fields of their own, never labels with a magic prefix, so no label that a pod's author writes
  * can make the pod look like a member of another namespace.
  */
+
 import { unreachable } from "../base/errors.ts";
+import { ownValue } from "../base/own.ts";
 import type { Labels } from "../resources/object.ts";
 
 /** Whose labels are tested. `identity`: what the subject belongs to, under the keys `namespace` and `serviceaccount`. */
@@ -49,7 +51,7 @@ export const NONE: Selector = { kind: "none" };
 
 /** Labels come from users: a label called `constructor` must not be found on an object that has none. */
 export function labelOf(labels: Labels, key: string): string | undefined {
-  return Object.hasOwn(labels, key) ? labels[key] : undefined;
+  return ownValue(labels, key);
 }
 
 /** Whether a label's value, or its absence, passes the test. */

@@ -2,8 +2,10 @@
  * @module Services → where their connections really go. Policy sees addresses after this translation.
  * @see https://kubernetes.io/docs/concepts/services-networking/service/
  */
+
 import type { Ip } from "../base/ip.ts";
 import { parseIp } from "../base/ip.ts";
+import { ownValue } from "../base/own.ts";
 import type { EndpointSlice, Service, ServicePort } from "../resources/core/types.ts";
 import { type Endpoint, PROTOCOL } from "./model.ts";
 import type { ServiceBackend } from "./translation.ts";
@@ -36,9 +38,7 @@ export interface ServiceMapping {
 export type ServiceTarget = Pick<Endpoint, "namespace" | "labels" | "addresses" | "ports">;
 
 function selectedBy(selector: Readonly<Record<string, string>>, endpoint: ServiceTarget): boolean {
-  return Object.entries(selector).every(
-    ([key, value]) => Object.hasOwn(endpoint.labels, key) && endpoint.labels[key] === value,
-  );
+  return Object.entries(selector).every(([key, value]) => ownValue(endpoint.labels, key) === value);
 }
 
 /** A name resolves on each pod by itself; pods without a port of that name are no backends. */

@@ -1,4 +1,5 @@
 /** @module Building, changing and matching labels. */
+import { ownValue } from "../base/own.ts";
 import type { LabelRequirement, LabelSelector } from "./networking/types.ts";
 import type { Labels } from "./object.ts";
 
@@ -34,7 +35,7 @@ export function applyLabels<
 /** Whether plain labels match, of what is no endpoint and has no selectors of the model. */
 export function matchesLabels(selector: LabelSelector, labels: Labels): boolean {
   return selector.requirements.every((requirement) => {
-    const value = Object.hasOwn(labels, requirement.key) ? labels[requirement.key] : undefined;
+    const value = ownValue(labels, requirement.key);
     return holds(requirement, value);
   });
 }

@@ -1,4 +1,5 @@
 /** @module Kinds with little of their own: namespaces, nodes, ConfigMaps, Secrets, bindings. */
+import { ownValue } from "../../base/own.ts";
 import { at, isObject, stringAt } from "../json.ts";
 import { forbidden, invalid, required } from "../metadata.ts";
 import { jsonEqual } from "../patch/json-value.ts";
@@ -92,7 +93,7 @@ function validateSecretType(object: Draft): StatusCause[] {
     return object.metadata.annotations?.[ACCOUNT_NAME]
       ? []
       : [required(`metadata.annotations[${ACCOUNT_NAME}]`)];
-  return (SECRET_KEYS[type] ?? []).flatMap((key) => {
+  return (ownValue(SECRET_KEYS, type) ?? []).flatMap((key) => {
     if (!has(key)) return [required(`data[${key}]`)];
     return key.startsWith(".docker") &&
       !isJson(Buffer.from(String(at(object, "data", key)), "base64").toString())

@@ -1,4 +1,5 @@
 /** @module Deployments, ReplicaSets, StatefulSets, DaemonSets, Jobs, CronJobs: defaults and validation. */
+import { ownValue } from "../../base/own.ts";
 import { arrayAt, at, isObject, stringAt } from "../json.ts";
 import { forbidden, invalid, required, validateLabels } from "../metadata.ts";
 import { jsonEqual } from "../patch/json-value.ts";
@@ -22,9 +23,9 @@ export function defaultTemplate(spec: Record<string, unknown>): void {
 /** A label selector as a test. */
 export function selects(selector: unknown, labels: Readonly<Record<string, unknown>>): boolean {
   const wanted = Object.entries((at(selector, "matchLabels") ?? {}) as Record<string, unknown>);
-  if (!wanted.every(([key, value]) => labels[key] === value)) return false;
+  if (!wanted.every(([key, value]) => ownValue(labels, key) === value)) return false;
   return arrayAt(selector, "matchExpressions").every((expression) => {
-    const value = labels[stringAt(expression, "key") ?? ""];
+    const value = ownValue(labels, stringAt(expression, "key") ?? "");
     const values = arrayAt(expression, "values");
     switch (stringAt(expression, "operator")) {
       case "In":

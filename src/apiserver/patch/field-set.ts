@@ -5,6 +5,7 @@
  * set). A node is in the set when it has no edges, or an edge `.`; else it only leads to others. The root is no field: as a
  * root, `{}` is the empty set. Sets are values: nothing here changes one.
  */
+import { setOwn } from "../../base/own.ts";
 
 export interface FieldSet {
   readonly [edge: string]: FieldSet;
@@ -52,12 +53,12 @@ function childrenOf(left: FieldSet, right: FieldSet, combine: Combine): Record<s
   for (const edge in left) {
     if (edge === SELF) continue;
     const child = combine(left[edge], childOf(right, edge));
-    if (child) children[edge] = child;
+    if (child) setOwn(children, edge, child);
   }
   for (const edge in right) {
     if (edge === SELF || Object.hasOwn(left, edge)) continue;
     const child = combine(undefined, right[edge]);
-    if (child) children[edge] = child;
+    if (child) setOwn(children, edge, child);
   }
   return children;
 }

@@ -1,5 +1,6 @@
 /** @module JSON patch (RFC 6902): a list of operations, of which all or none apply. */
-import { isJsonObject, type JsonObject, jsonEqual, setKey } from "./json-value.ts";
+import { setOwn } from "../../base/own.ts";
+import { isJsonObject, type JsonObject, jsonEqual } from "./json-value.ts";
 import { goKindOf, PatchError } from "./patch-error.ts";
 
 type Pointer = readonly string[];
@@ -192,7 +193,7 @@ function write(
           "inapplicable",
           `replace operation does not apply: doc is missing key: ${textOf(path)}: missing value`,
         );
-      setKey(container, part, value);
+      setOwn(container, part, value);
     } else if (operation.replaces) {
       container[indexOf(part, container.length - 1, { operation: operation.name, path })] = value;
     } else {

@@ -1,5 +1,6 @@
 /** @module JSON merge patch (RFC 7386): null deletes a key, objects merge, everything else replaces. */
-import { isJsonObject, ownValue, setKey } from "./json-value.ts";
+import { ownValue, setOwn } from "../../base/own.ts";
+import { isJsonObject } from "./json-value.ts";
 
 /** The target as the patch wants it. Parts which the patch does not name are shared with the target. */
 export function applyMergePatch(target: unknown, patch: unknown): unknown {
@@ -9,7 +10,7 @@ export function applyMergePatch(target: unknown, patch: unknown): unknown {
   for (const key of Object.keys(patch)) {
     const value = ownValue(patch, key);
     if (value === null) delete result[key];
-    else setKey(result, key, applyMergePatch(ownValue(base, key), value));
+    else setOwn(result, key, applyMergePatch(ownValue(base, key), value));
   }
   return result;
 }

@@ -1,4 +1,5 @@
 /** @module How the lists and maps of a kind merge: the shape that strategic merge patch and server-side apply ask. */
+import { ownValue, setOwn } from "../../base/own.ts";
 import { isJsonObject, type JsonObject } from "./json-value.ts";
 
 /** A field which, together with its siblings, tells one item of a list from the others. */
@@ -32,9 +33,7 @@ export const PLAIN: MergeSchema = { fields: {} };
 const PLAIN_FIELD: FieldMerge = {};
 
 export function fieldOf(schema: MergeSchema, name: string): FieldMerge {
-  return (
-    (Object.hasOwn(schema.fields, name) ? schema.fields[name] : undefined) ?? schema.others ?? PLAIN_FIELD
-  );
+  return ownValue(schema.fields, name) ?? schema.others ?? PLAIN_FIELD;
 }
 
 /**
@@ -60,7 +59,7 @@ function fieldMergeOf(openApi: unknown): FieldMerge {
   if (isJsonObject(properties)) {
     for (const [name, property] of Object.entries(properties)) {
       const field = fieldMergeOf(property);
-      if (Object.keys(field).length > 0) fields[name] = field;
+      if (Object.keys(field).length > 0) setOwn(fields, name, field);
     }
   }
   const others = fieldMergeOf(openApi["additionalProperties"]);
@@ -85,7 +84,7 @@ function listTypeOf(openApi: JsonObject): FieldMerge["list"] {
 
 function listKeyOf(name: string, items: unknown): ListKey {
   const properties = isJsonObject(items) ? items["properties"] : undefined;
-  const property = isJsonObject(properties) ? properties[name] : undefined;
+  const property = isJsonObject(properties) ? ownValue(properties, name) : undefined;
   const initial = isJsonObject(property) ? property["default"] : undefined;
   return typeof initial === "string" ? { name, default: initial } : { name };
 }

@@ -1,6 +1,8 @@
 /** @module Which fields an object has, and which differ between two of them, as sets of fields. */
+
+import { ownValue, setOwn } from "../../base/own.ts";
 import { type FieldSet, MEMBER, treeOf } from "./field-set.ts";
-import { isJsonObject, type JsonObject, jsonEqual, ownValue } from "./json-value.ts";
+import { isJsonObject, type JsonObject, jsonEqual } from "./json-value.ts";
 import { type FieldMerge, fieldOf, type ListKey, type MergeSchema, PLAIN } from "./merge-schema.ts";
 
 /** Fields that the server sets for itself: nobody owns them. */
@@ -22,7 +24,7 @@ export function ownable(object: JsonObject): JsonObject {
   if (!isJsonObject(metadata)) return rest;
   const owned: Record<string, unknown> = {};
   for (const key in metadata) {
-    if (!UNOWNED_METADATA.has(key)) owned[key] = metadata[key];
+    if (!UNOWNED_METADATA.has(key)) setOwn(owned, key, metadata[key]);
   }
   return Object.keys(owned).length > 0 ? { metadata: owned, ...rest } : rest;
 }
@@ -55,7 +57,7 @@ export function itemsByEdge(
 function edgeOf(item: unknown, keys: readonly ListKey[]): string | ListKey {
   const parts: string[] = [];
   for (const key of keys) {
-    const value = (isJsonObject(item) ? item[key.name] : undefined) ?? key.default;
+    const value = (isJsonObject(item) ? ownValue(item, key.name) : undefined) ?? key.default;
     if (value === undefined) return key;
     parts.push(`${JSON.stringify(key.name)}:${JSON.stringify(value)}`);
   }

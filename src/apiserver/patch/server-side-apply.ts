@@ -1,4 +1,6 @@
 /** @module Server-side apply: a manager says what it wants of an object, and owns what it says. */
+
+import { ownValue, setOwn } from "../../base/own.ts";
 import {
   childOf,
   difference,
@@ -13,7 +15,7 @@ import {
   union,
 } from "./field-set.ts";
 import { interleave } from "./interleave.ts";
-import { isJsonObject, type JsonObject, jsonEqual, ownValue } from "./json-value.ts";
+import { isJsonObject, type JsonObject, jsonEqual } from "./json-value.ts";
 import {
   entryOf,
   inEntryOrder,
@@ -175,8 +177,8 @@ function checkedObject(object: JsonObject, schema: MergeSchema, place: Place): J
   const result: Record<string, unknown> = {};
   for (const key of Object.keys(object)) {
     const value = object[key];
-    if (value === null || value === undefined || key === "__proto__") continue;
-    result[key] = checked(value, fieldOf(schema, key), { ...place, path: `${place.path}.${key}` });
+    if (value === null || value === undefined) continue;
+    setOwn(result, key, checked(value, fieldOf(schema, key), { ...place, path: `${place.path}.${key}` }));
   }
   return result;
 }
@@ -201,7 +203,7 @@ function checked(value: unknown, field: FieldMerge, place: Place): unknown {
 function mergeObjects(live: JsonObject, applied: JsonObject, schema: MergeSchema): JsonObject {
   const result: Record<string, unknown> = { ...live };
   for (const key in applied) {
-    result[key] = mergeValues(ownValue(live, key), applied[key], fieldOf(schema, key));
+    setOwn(result, key, mergeValues(ownValue(live, key), applied[key], fieldOf(schema, key)));
   }
   return result;
 }
@@ -248,7 +250,7 @@ function pruneObject(object: JsonObject, dropped: FieldSet, { kept, schema }: Pr
       field: fieldOf(schema, key),
     });
     if (left === undefined) delete result[key];
-    else result[key] = left;
+    else setOwn(result, key, left);
   }
   return result;
 }
@@ -287,7 +289,7 @@ function pruneParts(
 /** An item that stays for the sake of others keeps the fields by which they know it. */
 function withKeysOf(item: unknown, left: unknown, list: FieldMerge["list"]): unknown {
   if (list === "set" || !isJsonObject(item) || !isJsonObject(left)) return left;
-  const keys = (list ?? []).map(({ name }) => name).filter((name) => item[name] !== undefined);
+  const keys = (list ?? []).map(({ name }) => name).filter((name) => ownValue(item, name) !== undefined);
   return { ...Object.fromEntries(keys.map((name) => [name, item[name]])), ...left };
 }
 

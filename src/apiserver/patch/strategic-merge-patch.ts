@@ -2,8 +2,10 @@
  * @module Kubernetes' strategic merge patch: a merge patch in which some lists merge by a key of their items, and in
  * which keys that start with `$` direct the merge.
  */
+
+import { ownValue, setOwn } from "../../base/own.ts";
 import { interleave } from "./interleave.ts";
-import { isJsonObject, type JsonObject, jsonEqual, ownValue, setKey } from "./json-value.ts";
+import { isJsonObject, type JsonObject, jsonEqual } from "./json-value.ts";
 import { type FieldMerge, fieldOf, type MergeSchema, PLAIN } from "./merge-schema.ts";
 import { goKindOf, PatchError } from "./patch-error.ts";
 
@@ -47,7 +49,7 @@ function mergeObject(target: JsonObject, patch: JsonObject, schema: MergeSchema)
     if (value === null) delete result[key];
     else if (Array.isArray(value)) {
       const list = { current: ownValue(result, key), items: value, name: key };
-      setKey(result, key, mergeList(list, patch, fieldOf(schema, key)));
+      setOwn(result, key, mergeList(list, patch, fieldOf(schema, key)));
     } else if (isJsonObject(value)) {
       const current = ownValue(result, key);
       const merged = mergeObject(
@@ -55,8 +57,8 @@ function mergeObject(target: JsonObject, patch: JsonObject, schema: MergeSchema)
         value,
         fieldOf(schema, key).of ?? PLAIN,
       );
-      setKey(result, key, merged);
-    } else setKey(result, key, value);
+      setOwn(result, key, merged);
+    } else setOwn(result, key, value);
   }
   // Directives about lists of which the patch gives no items.
   for (const key of Object.keys(patch)) {
@@ -64,7 +66,7 @@ function mergeObject(target: JsonObject, patch: JsonObject, schema: MergeSchema)
     if (name === undefined || Object.hasOwn(patch, name)) continue;
     const current = ownValue(result, name);
     if (Array.isArray(current)) {
-      setKey(result, name, mergeList({ current, items: [], name }, patch, fieldOf(schema, name)));
+      setOwn(result, name, mergeList({ current, items: [], name }, patch, fieldOf(schema, name)));
     }
   }
   return result;
@@ -141,16 +143,16 @@ function mergeItems(
   let result: unknown[] = replaces ? [] : [...current];
   for (const item of items) {
     if (item[DIRECTIVE] === "replace") continue;
-    const key = item[by.key];
+    const key = ownValue(item, by.key);
     if (key === undefined) {
       throw new PatchError(
         "malformed",
         `map: ${JSON.stringify(item)} does not contain declared merge key: ${by.key}`,
       );
     }
-    const at = result.findIndex((other) => isJsonObject(other) && jsonEqual(other[by.key], key));
+    const at = result.findIndex((other) => isJsonObject(other) && jsonEqual(ownValue(other, by.key), key));
     if (item[DIRECTIVE] === "delete") {
-      result = result.filter((other) => !isJsonObject(other) || !jsonEqual(other[by.key], key));
+      result = result.filter((other) => !isJsonObject(other) || !jsonEqual(ownValue(other, by.key), key));
     } else if (at === -1) result.push(mergeObject({}, item, by.schema));
     else result[at] = mergeObject(result[at] as JsonObject, item, by.schema);
   }
@@ -166,7 +168,7 @@ function inOrder(
 ): readonly unknown[] {
   if (wanted === undefined) return merged;
   const keyOf = (item: unknown): string =>
-    String(JSON.stringify(key !== undefined && isJsonObject(item) ? item[key] : item));
+    String(JSON.stringify(key !== undefined && isJsonObject(item) ? ownValue(item, key) : item));
   return interleave(merged, {
     wanted: wanted.map(keyOf),
     current: current.map(keyOf),

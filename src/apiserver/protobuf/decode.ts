@@ -5,7 +5,8 @@
  * bodies from 1.32 on for objects that it makes itself.
  */
 import { must } from "../../base/errors.ts";
-import { type JsonObject, setKey } from "../patch/json-value.ts";
+import { setOwn } from "../../base/own.ts";
+import type { JsonObject } from "../patch/json-value.ts";
 import { ACCESS } from "./messages/access.ts";
 import { CORE_OBJECTS } from "./messages/core-objects.ts";
 import { CORE_PODS } from "./messages/core-pods.ts";
@@ -122,7 +123,7 @@ function decodeField(field: Field, value: WireValue, target: Target): void {
       into[name] ??= {};
       const entries = into[name] as Record<string, unknown>;
       const entry = decodeMapEntry(field, bytesOf(value), depth);
-      setKey(entries, entry.key, entry.value);
+      setOwn(entries, entry.key, entry.value);
       return;
     }
     case "one": {

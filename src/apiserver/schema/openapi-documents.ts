@@ -1,4 +1,5 @@
 /** @module The OpenAPI documents that kubectl asks for: to explain kinds, and to learn that the server validates fields. */
+import { setOwn } from "../../base/own.ts";
 import { isJsonObject, type JsonObject } from "../patch/json-value.ts";
 import type { ResourceDefinition, SubresourceDefinition } from "../resource.ts";
 import type { GroupVersionKind, Schemas } from "./schema.ts";
@@ -281,7 +282,7 @@ function asDefinition(schema: unknown): unknown {
     else if (key === "oneOf" || key === "anyOf") result["type"] ??= "string";
     else if (key === "allOf" && Array.isArray(value) && value.length === 1)
       Object.assign(result, asDefinition(value[0]));
-    else if (key !== "nullable") result[key] = asDefinition(value);
+    else if (key !== "nullable") setOwn(result, key, asDefinition(value));
   }
   return result;
 }

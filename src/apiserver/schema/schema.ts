@@ -4,7 +4,8 @@
  * The schemas of the built-in kinds come from the file that `scripts/openapi.mjs` writes; those of custom resources are
  * registered as they come and go.
  */
-import { isJsonObject, type JsonObject, ownValue } from "../patch/json-value.ts";
+import { ownValue } from "../../base/own.ts";
+import { isJsonObject, type JsonObject } from "../patch/json-value.ts";
 
 const REFERENCE = "#/components/schemas/";
 const OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";

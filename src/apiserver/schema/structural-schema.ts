@@ -2,8 +2,10 @@
  * @module Structural schemas of custom resources: what a definition may say, fields that nobody knows, defaults
  * (apiextensions' schema/pruning and schema/defaulting).
  */
+
+import { ownValue, setOwn } from "../../base/own.ts";
 import { invalid } from "../metadata.ts";
-import { isJsonObject, type JsonObject, ownValue, setKey } from "../patch/json-value.ts";
+import { isJsonObject, type JsonObject } from "../patch/json-value.ts";
 import type { StatusCause } from "../status-error.ts";
 import { patternOf, valueFaults } from "./structural-values.ts";
 
@@ -129,7 +131,7 @@ function fillIn(value: unknown, schema: JsonObject): void {
     if (!isJsonObject(field) || field["default"] === undefined) continue;
     const own = ownValue(value, name);
     if (own === undefined || (own === null && field["nullable"] !== true))
-      setKey(value as Record<string, unknown>, name, structuredClone(field["default"]));
+      setOwn(value as Record<string, unknown>, name, structuredClone(field["default"]));
   }
   const values = schema["additionalProperties"];
   for (const name of Object.keys(value)) {

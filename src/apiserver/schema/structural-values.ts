@@ -2,8 +2,10 @@
  * @module Whether a custom resource is what its structural schema says, in the words of kube-openapi's validation. Rules
  * in CEL (x-kubernetes-validations) are not evaluated.
  */
+
+import { ownValue } from "../../base/own.ts";
 import { duplicate, invalid, notSupported, required } from "../metadata.ts";
-import { isJsonObject, type JsonObject, jsonEqual, ownValue } from "../patch/json-value.ts";
+import { isJsonObject, type JsonObject, jsonEqual } from "../patch/json-value.ts";
 import type { StatusCause } from "../status-error.ts";
 import { hasFormat } from "./formats.ts";
 

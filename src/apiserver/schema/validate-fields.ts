@@ -1,4 +1,5 @@
 /** @module Whether an object has the fields that its kind has, of the types that they have, in the words of the API server. */
+import { ownValue, setOwn } from "../../base/own.ts";
 import { isJsonObject, type JsonObject } from "../patch/json-value.ts";
 import { goKindOf } from "../patch/patch-error.ts";
 import type { Schema } from "./schema.ts";
@@ -52,7 +53,7 @@ function pruned(value: unknown, schema: Schema): unknown {
       const kept = pruned(value[name], field);
       if (kept === value[name]) continue;
       result ??= { ...value };
-      result[name] = kept;
+      setOwn(result, name, kept);
     } else if (!schema.preservesUnknown) {
       result ??= { ...value };
       delete result[name];
@@ -70,7 +71,7 @@ export function requiredErrors(object: unknown, schema: Schema): FieldError[] {
       if (items) for (const [index, item] of value.entries()) visit(item, items, `${path}[${index}]`);
     } else if (isJsonObject(value)) {
       for (const name of known.required) {
-        if ((value[name] ?? null) === null)
+        if ((ownValue(value, name) ?? null) === null)
           found.push({ path: below(path, name), message: "Required value" });
       }
       for (const name of Object.keys(value)) {

@@ -1,8 +1,10 @@
 /** @module up, down, restart, reset, kubeconfig. */
+
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { load } from "js-yaml";
 import { OpError } from "../../base/errors.ts";
+import { ownValue } from "../../base/own.ts";
 import { askMachine } from "../../cluster/control-socket.ts";
 import { readCredentials } from "../../cluster/credentials.ts";
 import { contextOf, kubeconfigOf, kubeconfigText } from "../../cluster/kubeconfig.ts";
@@ -98,7 +100,7 @@ function readConfig(file: string): Partial<Settings> {
   if (typeof value !== "object" || value === null || Array.isArray(value))
     return refuse("expected a mapping of settings");
   for (const [key, given] of Object.entries(value)) {
-    const type = KEYS[key];
+    const type = ownValue(KEYS, key);
     if (!type) refuse(`${key} is no setting; there are ${Object.keys(KEYS).join(", ")}`);
     const fits =
       type === "list"

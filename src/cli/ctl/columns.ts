@@ -1,4 +1,5 @@
 /** @module Columns of tables: the headings that calicoctl has for each kind, and what stands under them. */
+import { ownValue } from "../../base/own.ts";
 import { isObject, type Json, type JsonObject, listAt, scalarText, textAt, valueAt } from "./json.ts";
 import type { CtlKind } from "./kinds.ts";
 
@@ -242,6 +243,6 @@ export function headingsOf(kind: CtlKind): string[] {
 /** @returns undefined for a heading that the kind has not */
 export function columnOf(kind: CtlKind, heading: string): Column | undefined {
   if (!headingsOf(kind).includes(heading)) return undefined;
-  const cell = { ...COMMON, ...tableOf(kind).cells }[heading];
+  const cell = ownValue({ ...COMMON, ...tableOf(kind).cells }, heading);
   return cell && { heading, cell };
 }

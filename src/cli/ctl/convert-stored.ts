@@ -2,6 +2,7 @@
  * @module crd.projectcalico.org/v1, the form in which Calico stores its objects, as projectcalico.org/v3, the API. The two
  * have one spec; metadata of the API is folded into an annotation of the stored form.
  */
+import { ownValue } from "../../base/own.ts";
 import type { KubernetesObject } from "../../resources/object.ts";
 import { parseDocuments } from "../../resources/yaml/documents.ts";
 import { type Conversion, fail } from "./conversion.ts";
@@ -33,7 +34,7 @@ export function convertStored(
   if (typeof unfolded === "string") return fail(unfolded);
   const named = unfolded.isNamed ? unfolded.value : withName(unfolded.value, decoded);
   const { value: typed, notes } = withTypes(named, decoded);
-  const name = RENAMED[kind] ?? kind;
+  const name = ownValue(RENAMED, kind) ?? kind;
   return { kind: "converted", value: { ...typed, apiVersion: API, kind: name }, notes };
 }
 

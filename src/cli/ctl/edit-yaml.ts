@@ -6,6 +6,7 @@
  * list, a scalar. A part with anchors, tags or aliases is not cut: other text depends on it. The result is read back and
  * compared before anybody gets it.
  */
+import { ownValue } from "../../base/own.ts";
 import { parseDocuments } from "../../resources/yaml/documents.ts";
 import { isList, isObject, isSame, type Json, type JsonObject, plain } from "./json.ts";
 import { documentYaml, entryLines, flowYaml, itemLines, scalarYaml, type YamlStyle } from "./render-yaml.ts";
@@ -86,9 +87,9 @@ class Editor {
     const indent = this.#column(node.entries[0]?.keyStart ?? node.start);
     for (const [key, value] of Object.entries(before)) {
       const entry = entries.get(key);
-      if (isSame(value, after[key])) continue;
+      if (isSame(value, ownValue(after, key))) continue;
       if (!entry) throw new Entangled();
-      const wanted = after[key];
+      const wanted = ownValue(after, key);
       if (wanted === undefined) this.#removeEntry(entry);
       else this.#changeEntry(entry, { before: value, after: wanted, indent });
     }

@@ -2,7 +2,9 @@
  * @module The kinds that `tortie ctl` knows, and the words for them: names, plurals and short names, as calicoctl and
  * kubectl take them. `networkpolicy` alone is Calico's, as it is to calicoctl.
  */
+
 import { OpError } from "../../base/errors.ts";
+import { ownValue } from "../../base/own.ts";
 import { closestWord } from "../../resources/decode/closest-word.ts";
 import { groupOf } from "../../resources/decode/kinds.ts";
 
@@ -146,7 +148,7 @@ const BY_WORD: ReadonlyMap<string, CtlKind> = new Map(
 /** The kind that an object says it is of; undefined for kinds that ctl does not know. */
 export function kindOfObject(kind: string, apiVersion: string): CtlKind | undefined {
   const group = groupOf(apiVersion);
-  const name = RENAMED[kind] ?? kind;
+  const name = ownValue(RENAMED, kind) ?? kind;
   return KINDS.find((one) => one.name === name && one.groups.includes(group));
 }
 

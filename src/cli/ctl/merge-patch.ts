@@ -4,7 +4,9 @@
  * @see https://www.rfc-editor.org/rfc/rfc7386
  * @see https://kubernetes.io/docs/tasks/manage-kubernetes-objects/update-api-object-kubectl-patch/
  */
+
 import { OpError } from "../../base/errors.ts";
+import { ownValue } from "../../base/own.ts";
 import { isList, isObject, isSame, type Json } from "./json.ts";
 
 export function mergePatch(target: Json | undefined, patch: Json): Json {
@@ -56,7 +58,12 @@ function mergeList(
   const items = [...old];
   for (const item of patch) {
     const at = isObject(item)
-      ? items.findIndex((one) => isObject(one) && one[key] !== undefined && isSame(one[key], item[key]))
+      ? items.findIndex(
+          (one) =>
+            isObject(one) &&
+            ownValue(one, key) !== undefined &&
+            isSame(ownValue(one, key), ownValue(item, key)),
+        )
       : -1;
     if (at < 0) items.push(merge(undefined, item, keyOf));
     else items[at] = merge(items[at], item, keyOf);

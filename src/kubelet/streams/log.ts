@@ -1,6 +1,8 @@
 /** @module Logs over HTTP. */
+
 import { existsSync } from "node:fs";
 import type { ServerResponse } from "node:http";
+import { ownValue } from "../../base/own.ts";
 import type { ContainerView } from "../pod-host.ts";
 import { parseLogQuery } from "./log-query.ts";
 import { type LogSource, readLog } from "./log-reader.ts";
@@ -41,7 +43,7 @@ function previousOf({ previousLogPath }: ContainerView, place: string): LogSourc
 
 function currentOf({ running, waiting, logPath }: ContainerView, place: string): LogSource {
   if (!running && waiting !== undefined && !existsSync(logPath))
-    throw new Refusal(400, `${place} is waiting to start: ${WAITING[waiting] ?? waiting}`);
+    throw new Refusal(400, `${place} is waiting to start: ${ownValue(WAITING, waiting) ?? waiting}`);
   return { file: logPath, ended: running?.exit };
 }
 

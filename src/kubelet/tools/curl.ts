@@ -1,8 +1,10 @@
 /** @module curl, as far as tutorials on networks use it; its messages and exit codes. */
+
 import { createWriteStream, readFileSync } from "node:fs";
 import type { IncomingMessage } from "node:http";
 import { connect } from "node:net";
 import type { Writable } from "node:stream";
+import { ownValue } from "../../base/own.ts";
 import type { Options } from "./options.ts";
 import { durationMs, parseOptions, UsageError } from "./options.ts";
 import { complain, errorWords, print, resolveName } from "./program.ts";
@@ -283,7 +285,7 @@ export function writeOut(format: string, outcome: Partial<Outcome>, seconds: num
     time_total: seconds.toFixed(6),
     time_connect: "0.000000",
   };
-  const text = format.replace(/%\{([a-z_]+)\}/g, (_whole, name: string) => values[name] ?? "");
+  const text = format.replace(/%\{([a-z_]+)\}/g, (_whole, name: string) => ownValue(values, name) ?? "");
   return text.replaceAll("\\n", "\n").replaceAll("\\t", "\t").replaceAll("\\r", "\r").replaceAll("%%", "%");
 }
 

@@ -1,4 +1,5 @@
 /** @module Options of small programs, as getopt_long reads them. */
+import { ownValue } from "../../base/own.ts";
 
 export interface OptionRules {
   /** Letters without a value. */
@@ -56,7 +57,7 @@ export function parseOptions(words: readonly string[], rules: OptionRules): Opti
     if (word.startsWith("--")) {
       const equals = word.indexOf("=");
       const long = word.slice(2, equals < 0 ? undefined : equals);
-      const name = rules.long[long] ?? (rules.longValues?.includes(long) ? long : undefined);
+      const name = ownValue(rules.long, long) ?? (rules.longValues?.includes(long) ? long : undefined);
       if (name === undefined) throw new UsageError(`unrecognized option '${word}'`);
       if (!takesValue(name, rules)) options.add(name, "");
       else if (equals >= 0) options.add(name, word.slice(equals + 1));

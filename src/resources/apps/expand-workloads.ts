@@ -1,6 +1,7 @@
 /**
  * @module Pods that workloads would have: what a folder of manifests says about policy is about pods that do not exist yet.
  */
+import { ownValue } from "../../base/own.ts";
 import type { Node, Pod } from "../core/types.ts";
 import { makeLabels } from "../labels.ts";
 import type { KubernetesObject, Labels } from "../object.ts";
@@ -134,7 +135,7 @@ function ownLabels(
 }
 
 function hasLabels(labels: Labels, wanted: Labels): boolean {
-  return Object.entries(wanted).every(([key, value]) => labels[key] === value);
+  return Object.entries(wanted).every(([key, value]) => ownValue(labels, key) === value);
 }
 
 function makePod(workload: Workload, slot: Slot): Pod {

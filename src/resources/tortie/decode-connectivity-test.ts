@@ -3,6 +3,7 @@
  * the wrong reason.
  * @see docs/connectivity-test.md
  */
+import { setOwn } from "../../base/own.ts";
 import { type Cursor, type Fields, fieldNames, orAbsent, orElse } from "../decode/cursor.ts";
 import { decodeMetadata, type ObjectInput } from "../decode/metadata.ts";
 import { checkLabelKey, checkLabelValue, checkPortName, checkPortNumber } from "../decode/names.ts";
@@ -179,7 +180,7 @@ function decodeLabelChange(cursor: Cursor): Step["label"][number] | undefined {
       value.error("invalid-label-key", `Invalid value: ${JSON.stringify(key)}: ${problem}`);
     const text = value.isAbsent ? null : orAbsent(value.string());
     for (const problem of text ? checkLabelValue(text) : []) value.invalid("invalid-label-value", problem);
-    if (text !== undefined) labels[key] = text;
+    if (text !== undefined) setOwn(labels, key, text);
   }
   return { ...target, labels, path: cursor.path };
 }

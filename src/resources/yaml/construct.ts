@@ -5,6 +5,7 @@
  * with its path, and weighs what aliases expand to before anybody walks it.
  */
 import { EVENT_ID, type Event, SCALAR_STYLE, type ScalarEvent } from "js-yaml";
+import { setOwn } from "../../base/own.ts";
 import { ConstructError } from "./construct-error.ts";
 import { indexPath, keyPath } from "./field-path.ts";
 import { BooleanWord } from "./scalars.ts";
@@ -234,15 +235,6 @@ class Constructor {
         : keyPath(path, frame.key ?? "");
     }
     return path;
-  }
-}
-
-/** `__proto__` is a key like any other in YAML; assigned plainly, it would change the object's prototype. */
-function setOwn(mapping: Record<string, unknown>, key: string, value: unknown): void {
-  if (key === "__proto__") {
-    Object.defineProperty(mapping, key, { value, enumerable: true, configurable: true, writable: true });
-  } else {
-    mapping[key] = value;
   }
 }
 

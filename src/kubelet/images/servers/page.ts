@@ -1,5 +1,7 @@
 /** @module Pages of stand-in web servers: a template, or a file of the container. */
+
 import path from "node:path";
+import { ownValue } from "../../../base/own.ts";
 import type { Served } from "./context.ts";
 
 const DATABASE_HOSTS =
@@ -70,7 +72,7 @@ async function fill(template: string, request: PageRequest, served: Served): Pro
   };
   const database = template.includes("{database}") ? await databaseLine(served) : "";
   return template.replace(/\{([a-z]+)\}/g, (whole, name: string) =>
-    name === "database" ? database : (values[name] ?? whole),
+    name === "database" ? database : (ownValue(values, name) ?? whole),
   );
 }
 
@@ -105,7 +107,7 @@ export async function pageFor(request: PageRequest, served: Served): Promise<Pag
   for (const name of names) {
     const body =
       image.documentRoot === undefined ? undefined : await served.context.readFile(image.documentRoot + name);
-    const template = image.pages[name];
+    const template = ownValue(image.pages, name);
     // What we put there ourselves is a template still.
     if (body !== undefined && body.toString() !== template)
       return { status: 200, type: typeOf(name, ""), body };

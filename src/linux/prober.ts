@@ -172,6 +172,10 @@ export class Prober implements RawListener {
     const key = `${namespace.fd} ${sourcePort}`;
     this.#bySctp.set(key, flight);
     flight.clean = () => this.#bySctp.delete(key);
+    // Somebody must answer in SCTP. The ICMP error of a kernel that knows none belongs to no connection where the packet
+    // was not tracked, and a policy that lets the answer pass does not let that error pass.
+    const target = this.#namespaceOf(request.to);
+    if (target) this.raw.hear(target, "sctp", request.to);
     const bytes = sctpPacket({
       sourcePort,
       destinationPort: portOf(request),

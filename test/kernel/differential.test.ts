@@ -115,12 +115,9 @@ function listenEverywhere(lab: Lab, flows: readonly Flow[]): void {
   }
 }
 
-/**
- * Of ICMP and SCTP it is the arrival that is observed, or an ICMP error that comes back: a denial of the reply alone,
- * which untracked policies can say, does not show.
- */
+/** Of ICMP it is the arrival that is observed: a denial of the reply alone, which untracked policies can say, does not show. */
 function isDeniedUnseen(world: World, flow: Flow): boolean {
-  if (flow.protocol === PROTOCOL.TCP || flow.protocol === PROTOCOL.UDP) return false;
+  if (flow.protocol !== PROTOCOL.ICMP && flow.protocol !== PROTOCOL.ICMPv6) return false;
   const { egress, ingress, hosts } = evaluate(world, flow);
   const denied = hosts.filter(({ allowed }) => !allowed);
   return egress.allowed && ingress.allowed && denied.length > 0 && denied.every(({ reply }) => reply);

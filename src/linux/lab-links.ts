@@ -5,6 +5,7 @@ import type { Cidr, Family } from "../base/ip.ts";
 import { hostCidr, parseCidr } from "../base/ip.ts";
 import type { NetworkPlan, PlannedNode, PlannedPod } from "../network/plan.ts";
 import { pause } from "./libc.ts";
+import { isInForce } from "./local-route.ts";
 import type { NetlinkSocket } from "./netlink.ts";
 import type { Netns } from "./netns.ts";
 import { inNamespace } from "./netns.ts";
@@ -85,7 +86,7 @@ export const DEFAULT_ROUTE: Readonly<Record<Family, Cidr>> = {
 export const cidrOf: (text: string) => Cidr = (text: string): Cidr =>
   must(parseCidr(text), `a CIDR, not ${text}`).cidr;
 
-const OPERATIONAL_TIMEOUT_MS = 5000;
+const IN_FORCE_TIMEOUT_MS = 5000;
 
 /**
  * Never, or not soon, operational: a bridge forwards between its ports whatever its own state is, and the kernel looks
@@ -93,19 +94,35 @@ const OPERATIONAL_TIMEOUT_MS = 5000;
  */
 const WITHOUT_CARRIER: ReadonlySet<number> = new Set([LOOPBACK_INDEX, BRIDGE_INDEX]);
 
-export function waitOperational(
-  sockets: readonly { readonly socket: NetlinkSocket; readonly name: string }[],
-): void {
-  const deadline = performance.now() + OPERATIONAL_TIMEOUT_MS;
-  for (const { socket, name } of sockets) {
-    while (
-      !listLinks(socket).every((link) => WITHOUT_CARRIER.has(link.index) || !link.up || link.operational)
-    ) {
-      if (performance.now() > deadline) {
-        throw new OpError(`the links of ${name} do not come up`, { code: "netlink-failed", facts: { name } });
-      }
+export interface Raised {
+  readonly socket: NetlinkSocket;
+  readonly name: string;
+  /** What was added in the namespace. */
+  readonly addresses: readonly string[];
+}
+
+/** Until links carry packets and addresses take them in. The kernel sees to both a little after it was told. */
+export function waitInForce(raised: readonly Raised[]): void {
+  const deadline = performance.now() + IN_FORCE_TIMEOUT_MS;
+  const wait = (name: string, what: string, isThere: () => boolean): void => {
+    while (!isThere()) {
+      if (performance.now() > deadline)
+        throw new OpError(`the ${what} of ${name} do not come up`, {
+          code: "netlink-failed",
+          facts: { name },
+        });
       pause(1);
     }
+  };
+  for (const { socket, name } of raised) {
+    wait(name, "links", () =>
+      listLinks(socket).every((link) => WITHOUT_CARRIER.has(link.index) || !link.up || link.operational),
+    );
+  }
+  for (const { socket, name, addresses } of raised) {
+    // IPv4 addresses are in force when they are added.
+    for (const ip of addresses.map(ipOf).filter(({ family }) => family === 6))
+      wait(name, "addresses", () => isInForce(socket, ip));
   }
 }
 

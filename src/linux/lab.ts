@@ -39,7 +39,7 @@ import {
   UPLINK_INDEX,
   unrouteNode,
   uplinkSide,
-  waitOperational,
+  waitInForce,
 } from "./lab-links.ts";
 import type { ListenPort } from "./listeners.ts";
 import { Listeners } from "./listeners.ts";
@@ -145,13 +145,23 @@ export class Lab {
       this.#owners.set(address, this.#outside);
     runBatch(this.#outside, outsideSide(plan));
     for (const node of plan.nodes) runBatch(this.node(node.name).namespace, uplinkSide(plan, node));
-    const sockets = [
-      this.#fabric,
-      this.#outside,
-      ...[...this.#nodes.values()].map((node) => node.namespace),
-    ].map((ns) => ({ socket: NetlinkSocket.open(ns, NETLINK_ROUTE), name: ns.name }));
+    this.#waitInForce([
+      { namespace: this.#fabric, addresses: [] },
+      { namespace: this.#outside, addresses: [...plan.outsideGateways, ...plan.outside] },
+      ...[...this.#nodes.values()].map(({ namespace, plan: { addresses } }) => ({ namespace, addresses })),
+    ]);
+  }
+
+  #waitInForce(
+    raised: readonly { readonly namespace: Netns; readonly addresses: readonly string[] }[],
+  ): void {
+    const sockets = raised.map(({ namespace, addresses }) => ({
+      socket: NetlinkSocket.open(namespace, NETLINK_ROUTE),
+      name: namespace.name,
+      addresses,
+    }));
     try {
-      waitOperational(sockets);
+      waitInForce(sockets);
     } finally {
       for (const { socket } of sockets) socket.close();
     }
@@ -218,6 +228,7 @@ export class Lab {
     const sockets = pods.map((pod) => ({
       socket: NetlinkSocket.open(this.pod(pod.key).namespace, NETLINK_ROUTE),
       name: `pod ${pod.key}`,
+      addresses: pod.addresses,
       pod,
     }));
     try {
@@ -229,7 +240,7 @@ export class Lab {
         nodeSide(batch, pod);
       }
       for (const [node, batch] of batches) runBatch(this.node(node).namespace, batch);
-      waitOperational(sockets);
+      waitInForce(sockets);
     } finally {
       for (const { socket } of sockets) socket.close();
     }
@@ -314,6 +325,8 @@ export class Lab {
       this.#nodes.set(change.node, { ...node, plan });
     }
     runBatch(this.#outside, outside);
+    if (planned.addedOutside.length > 0)
+      this.#waitInForce([{ namespace: this.#outside, addresses: planned.addedOutside }]);
   }
 
   #release(ns: Netns): void {

@@ -1,4 +1,4 @@
-// npm run check: format, lint, types, layers, dead code. All are run; the first that fails decides the status.
+// npm run check: format, lint, types, layers, dead code, lock file. All are run; the first that fails decides the status.
 import { spawnSync } from "node:child_process";
 import { ensurePackages, ROOT } from "./prepare.mjs";
 
@@ -10,6 +10,7 @@ const steps = [
   ["promises and switches", bin("eslint"), ["src", "test", "bench"]],
   ["layers", bin("depcruise"), ["--config", ".dependency-cruiser.cjs", "src"]],
   ["dead code", bin("knip"), []],
+  ["lock file", process.execPath, ["scripts/check-lock.mjs"]],
 ];
 let status = 0;
 for (const [name, command, args] of steps) {

@@ -128,8 +128,12 @@ function asBadRequest(error: unknown): StatusError {
  */
 export const MAX_OBJECT_DEPTH: number = MAX_DEPTH - 20;
 
-/** Also what a patch has made: two values that are not too deep can be one inside the other. @throws StatusError 400 */
-export function checkDepth(object: Readonly<Record<string, unknown>>): void {
+/**
+ * What JSON can say and an object must not: `1e999`, which is infinite and would be kept as null, and nesting without end.
+ * Also of what a patch has made: two values that are not too deep can be one inside the other.
+ * @throws StatusError 400
+ */
+export function checkValues(object: Readonly<Record<string, unknown>>): void {
   const { metadata, ...rest } = object;
   const { managedFields: _, ...others } = isObject(metadata) ? metadata : {};
   if (isDeeper({ ...rest, metadata: others }, MAX_OBJECT_DEPTH))
@@ -137,6 +141,8 @@ export function checkDepth(object: Readonly<Record<string, unknown>>): void {
 }
 
 function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value === "number" && !Number.isFinite(value))
+    throw errors.badRequest("json: a number is beyond what a float64 holds");
   if (typeof value !== "object" || value === null) return false;
   return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
 }

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Entry } from "../store/store.ts";
 import type { Api } from "./api.ts";
 import type { Authorizer } from "./authorize.ts";
-import { checkDepth, decodeBody, objectBody, readBody } from "./body.ts";
+import { checkValues, decodeBody, objectBody, readBody } from "./body.ts";
 import { accessOf } from "./caller-access.ts";
 import type { DeleteRequest } from "./deletion.ts";
 import { at, stringAt } from "./json.ts";
@@ -119,7 +119,7 @@ export class Exchange {
   }
 
   readonly check: CheckFields = (resource, object) => {
-    checkDepth(object);
+    checkValues(object);
     const asked = this.query.get("fieldValidation");
     const mode = asked === "Strict" || asked === "Ignore" ? asked : "Warn";
     const warn = (text: string): void => this.#warn(text);

@@ -91,14 +91,15 @@ describe("a test that cannot be read is no test that holds", () => {
 });
 
 test("files that a test names may be excluded", async () => {
-  await write("m/pods.yaml", PODS);
-  await write("m/charts/x.yaml", "a: {{ .Values.a }}\n");
+  await write("sub/m/pods.yaml", PODS);
+  await write("sub/m/charts/x.yaml", "a: {{ .Values.a }}\n");
   await write(
-    "t.yaml",
+    "sub/t.yaml",
     "apiVersion: tortie.dev/v1alpha1\nkind: ConnectivityTest\nmetadata: {name: t}\nspec:\n  manifests: [m]\n  probes: [{from: default/client, to: default/server, port: 80, expect: allow}]\n",
   );
-  expect((await run("test", "t.yaml")).exit).toBe(2);
-  expect((await run("test", "t.yaml", "--exclude", "charts")).exit).toBe(0);
+  expect((await run("test", "sub/t.yaml")).exit).toBe(2);
+  expect((await run("test", "sub/t.yaml", "--exclude", "charts")).exit).toBe(0);
+  expect((await run("test", "sub/t.yaml", "--exclude", "sub/m/charts")).exit).toBe(0);
 });
 
 test("a store with a file that cannot be read is not judged without it", async () => {

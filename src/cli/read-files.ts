@@ -12,9 +12,11 @@ export interface ReadOptions {
   readonly folder?: string;
   /**
    * Patterns of files and folders that are left out, however they were found. One without a slash is held against each
-   * part of a path, one with a slash against the path as it is shown.
+   * part of a path, one with a slash against the path as it was given and as it stands from `excludeFrom`.
    */
   readonly exclude?: readonly string[];
+  /** Where the user's own paths start; `folder` where left out. */
+  readonly excludeFrom?: string;
   /** The most that one file may hold; 64 MiB where left out. */
   readonly maxBytes?: number;
   /** What `-` reads; the process's own input where left out. */
@@ -61,11 +63,13 @@ const MANIFEST = /\.(?:ya?ml|json)$/i;
 export async function readInputs(paths: readonly string[], options: ReadOptions = {}): Promise<InputText[]> {
   const reader = new InputReader(options);
   const isExcluded = exclusion(options.exclude ?? []);
+  const from = options.excludeFrom ?? reader.folder;
   let excluded = 0;
   const names = new Map<string, { file: string; scanned: boolean }>();
   for (const name of paths) {
     for (const file of await reader.find(name)) {
-      if (isExcluded(file)) {
+      const seen = file === STDIN ? file : path.relative(from, path.resolve(reader.folder, file));
+      if (isExcluded(file) || isExcluded(seen)) {
         excluded++;
         continue;
       }

@@ -57,7 +57,7 @@ export function decodeTexts(files: Iterable<InputText>, options: LoadOptions = {
     const { documents, issues } = parseDocuments(file, text);
     loader.addIssues(issues);
     for (const { value, source } of documents) {
-      if (scanned && !isTyped(value)) loader.passOverForeign(source);
+      if (scanned && isForeign(value)) loader.passOverForeign(source);
       else loader.addValue(value, source);
     }
   }
@@ -78,6 +78,12 @@ export function decodeValue(value: unknown, source: Source, options: LoadOptions
  * Half an object (a kind without a version, a version and metadata without a kind) is a mistake; nothing of one is
  * another program's file, and so is a chart's description, which has a version alone.
  */
+function isForeign(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const list = Array.isArray(value) ? value : "items" in value ? value.items : undefined;
+  return !(Array.isArray(list) ? list : [value]).some(isTyped);
+}
+
 function isTyped(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
   const names = new Set(Object.keys(value).map((name) => name.toLowerCase()));

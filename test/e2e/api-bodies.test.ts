@@ -167,6 +167,13 @@ describe("nesting", () => {
     expect(codes).toEqual([200, 200, 200]);
   });
 
+  it("a number that is infinite is refused, for it would be kept as null", async () => {
+    await ready;
+    const text = widget("endless", 3).replace('{"a":1}', '{"a":1e999}');
+    const answer = await send("POST", WIDGETS, "application/json", text);
+    expect([answer.code, answer.text]).toEqual([400, expect.stringContaining("float64")]);
+  });
+
   it.each([
     ["application/json", 480],
     ["application/json", 2000],

@@ -122,7 +122,7 @@ async function loadNamedFiles(
   const issues = [...ownIssues];
   const read = async (entry: string, at: string): Promise<readonly InputText[]> => {
     try {
-      const texts = await readInputs([entry], { folder, exclude });
+      const texts = await readInputs([entry], { folder, exclude, excludeFrom: io.folder });
       return texts.map((text) => ({ ...text, file: path.join(shown, text.file) }));
     } catch (error) {
       throw located(error, test, at);

@@ -77,7 +77,16 @@ function refuseDomains(cursor: Cursor): typeof BAD {
 
 /** The API server drops what it does not know, and what is left says more than its author meant. */
 function warnOfWidth(fields: Fields, entity: CalicoEntity): void {
-  if (Object.keys(entity).length > 1 || !fields.hasUnknown(ENTITY)) return;
+  if (!fields.hasUnknown(ENTITY)) return;
+  if (entity.selector === undefined && entity.namespaceSelector !== undefined) {
+    fields.report.warn({
+      code: "wide-peer",
+      path: fields.path,
+      message:
+        "the API server ignores unknown fields: without `selector` this side is everything of the namespaces",
+    });
+  }
+  if (Object.keys(entity).length > 1) return;
   fields.report.warn({
     code: "wide-rule",
     path: fields.path,

@@ -284,6 +284,14 @@ test("host bits of a rule's CIDR are masked, and told", () => {
   expect(rules[0]?.source.nets).toEqual(["10.0.0.0/8"]);
 });
 
+test("a rule that was cut off, or lost one of two selectors, is told to be wide", () => {
+  expect(decode("{action: Allow, source: }").issues).toEqual(["wide-rule -"]);
+  expect(decode("{action: Allow, source: {namespaceSelector: all(), slector: has(a)}}").issues).toEqual([
+    "unknown-field -.source.slector",
+    "wide-peer -.source",
+  ]);
+});
+
 test("a misspelt field is told, and that the rule is wide without it", () => {
   expect(decode("{action: Allow, sorce: {}}").issues).toEqual(["unknown-field -.sorce", "wide-rule -"]);
   expect(decode("{action: Allow, source: {slector: has(a)}}").issues).toEqual([

@@ -97,7 +97,8 @@ const METADATA: ReadonlySet<string> = fieldNames("annotations");
 
 /** The API server drops what it does not know, and what is left says more than its author meant. */
 function warnOfWidth(fields: Fields): void {
-  if (!fields.hasUnknown(RULE)) return;
+  const isNull = ["protocol", "source", "destination"].some((name) => fields.isNull(name));
+  if (!isNull && !fields.hasUnknown(RULE)) return;
   const isAbsent = (name: string): boolean => fields.at(name).isAbsent;
   const saysNothing = [...RULE].every((name) => name === "action" || name === "metadata" || isAbsent(name));
   const missing = ["protocol", "source", "destination"].filter(
@@ -109,7 +110,7 @@ function warnOfWidth(fields: Fields): void {
   fields.report.warn({
     code: "wide-rule",
     path: fields.path,
-    message: `the API server ignores unknown fields, so ${saysNothing ? "" : without}this rule matches ${everything}`,
+    message: `the API server ${isNull ? "takes null for absent" : "ignores unknown fields"}, so ${saysNothing ? "" : without}this rule matches ${everything}`,
   });
 }
 

@@ -21,12 +21,11 @@ export function decodeLabelSelector(cursor: Cursor): Reading<LabelSelector> {
   const labels = decodeMatchLabels(fields.at("matchLabels"));
   const expressions = decodeExpressions(fields.at("matchExpressions"));
   if (labels === BAD || expressions === BAD) return BAD;
-  if (labels.length + expressions.length === 0 && fields.hasUnknown(SELECTOR)) {
+  const isNull = fields.isNull("matchLabels") || fields.isNull("matchExpressions");
+  if (labels.length + expressions.length === 0 && (isNull || fields.hasUnknown(SELECTOR))) {
     // As with rules: the API server drops the field, and what is left is the selector `{}`.
-    cursor.warn(
-      "wide-selector",
-      "the API server ignores unknown fields, so this selector selects everything",
-    );
+    const ignored = isNull ? "takes null for absent" : "ignores unknown fields";
+    cursor.warn("wide-selector", `the API server ${ignored}, so this selector selects everything`);
   }
   return { requirements: [...labels, ...expressions] };
 }

@@ -58,12 +58,17 @@ test.each([
   ["an empty rule allows all", "{ingress: [{}]}", [ANY]],
   ["an empty list of peers is any", "{ingress: [{from: []}]}", [ANY]],
   ["an empty list of ports is any", "{ingress: [{ports: []}]}", [ANY]],
-  ["null lists are any", "{ingress: [{from: null, ports: null}]}", [ANY]],
   ["no rule allows nothing", "{ingress: []}", []],
 ] as const)("rules: %s", (_why, spec, ingress) => {
   const { policy, issues } = decode(spec);
   expect(policy.spec.ingress).toEqual(ingress);
   expect(issues).toEqual([]);
+});
+
+test("null lists are any, as the API server has it, and that is told", () => {
+  const { policy, issues } = decode("{ingress: [{from: null, ports: null}]}");
+  expect(policy.spec.ingress).toEqual([ANY]);
+  expect(issues).toEqual(Array.from({ length: 2 }, () => "warning wide-rule spec.ingress[0]"));
 });
 
 test("peers keep absent and empty selectors apart", () => {
@@ -403,8 +408,19 @@ test.each([
   ],
   ["both, and a field more", "{namespaceSelector: {}, podSelector: {}, x: 1}", undefined],
   ["no podSelector", "{namespaceSelector: {}}", undefined],
+  ["matchLabels without a value", "{podSelector: {matchLabels: }}", "wide-selector"],
 ])("a peer is told to be wider than it was meant: %s", (_why, peer, code) => {
   const text = `${HEAD}spec: {podSelector: {}, ingress: [{from: [${peer}]}]}\n`;
   const { issues } = decodeTexts([{ file: "a.yaml", text }]);
   expect(issues.map((issue) => issue.code).find((found) => found.startsWith("wide"))).toBe(code);
+});
+
+test.each([
+  ["peers", "{from: , ports: [{port: 80}]}", ["wide-rule"]],
+  ["ports", "{from: [{podSelector: {}}], ports: }", ["wide-rule"]],
+  ["anything", "{from: , ports: }", ["wide-rule", "wide-rule"]],
+  ["nothing missing", "{from: [{podSelector: {}}]}", []],
+])("a rule that was cut off before its %s is told to be wide", (_why, rule, codes) => {
+  const text = `${HEAD}spec: {podSelector: {}, ingress: [${rule}]}\n`;
+  expect(decodeTexts([{ file: "a.yaml", text }]).issues.map(({ code }) => code)).toEqual(codes);
 });

@@ -117,11 +117,12 @@ function decodeRule(cursor: Cursor, direction: keyof typeof RULE): NetworkPolicy
     [peersField, "every peer"],
     ["ports", "every port"],
   ] as const) {
-    if (!isMisspelt || !fields.at(field).isAbsent) continue;
-    // The API server drops what it does not know, and what is left says more than its author meant.
+    if (!fields.at(field).isAbsent || !(isMisspelt || fields.isNull(field))) continue;
+    // The API server drops what it does not know, and takes null for absent; what is left says more than its author meant.
+    const ignored = fields.isNull(field) ? "takes null for absent" : "ignores unknown fields";
     cursor.warn(
       "wide-rule",
-      `the API server ignores unknown fields, so without \`${field}\` this rule allows ${meaning}`,
+      `the API server ${ignored}, so without \`${field}\` this rule allows ${meaning}`,
     );
   }
   const peers = decodeList(fields.at(peersField), decodePeer);

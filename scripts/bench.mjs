@@ -1,4 +1,4 @@
-// npm run bench [model|kernel|cluster]: prints figures beside the aims. Each bench is a process of its own, so that memory
+// npm run bench [model|kernel|cluster|streams|churn]: prints figures beside the aims. Each bench is a process of its own, so that memory
 // figures are its own; the kernel's runs inside namespaces.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -9,14 +9,18 @@ ensurePackages();
 ensureTools(["unshare", "iperf3", "busybox", "etcd"]);
 const { build } = await import("esbuild");
 const wanted = process.argv.slice(2);
+const LONG = new Set(["streams", "churn"]);
 const benches = [
   ["model", []],
   ["kernel", ["unshare", ...(process.getuid?.() === 0 ? [] : ["--user", "--map-root-user"]), "--net", "--"]],
   // Its cluster makes its own.
   ["cluster", []],
-].filter(([name]) => (wanted.length === 0 || wanted.includes(name)) && existsSync(path.join(ROOT, "bench", `${name}.ts`)));
+  // These take long, and run when they are named.
+  ["streams", []],
+  ["churn", []],
+].filter(([name]) => (wanted.length === 0 ? !LONG.has(name) : wanted.includes(name)) && existsSync(path.join(ROOT, "bench", `${name}.ts`)));
 
-if (benches.some(([name]) => name === "cluster")) ensureBuild();
+if (benches.some(([name]) => name === "cluster" || LONG.has(name))) ensureBuild();
 
 let status = 0;
 for (const [name, wrap] of benches) {

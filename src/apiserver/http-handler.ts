@@ -1,6 +1,7 @@
 /** @module One HTTP request: who asks, whether they may, and who sees to it. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { refusal } from "./authorize.ts";
+import { endConnection } from "./end-connection.ts";
 import { Exchange, type HandlerOptions } from "./exchange.ts";
 import { actingUser } from "./impersonate.ts";
 import type { NodeStreams } from "./node-streams.ts";
@@ -95,9 +96,8 @@ export class HttpHandler {
     } catch (error) {
       const status = asStatus(error);
       const body = JSON.stringify(status.toStatus());
-      // Nobody reads it any more: that its client has gone would not be noticed.
-      connection.resume();
-      connection.end(
+      endConnection(
+        connection,
         `HTTP/1.1 ${status.code} ${status.reason}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
       );
     }

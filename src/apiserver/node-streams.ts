@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { request as send } from "node:http";
 import { connect } from "node:net";
 import type { Duplex } from "node:stream";
+import { endConnection } from "./end-connection.ts";
 import { arrayAt, at, stringAt } from "./json.ts";
 import { connectToPod, type PodPort } from "./pod-connection.ts";
 import type { Draft } from "./served.ts";
@@ -39,14 +40,17 @@ export class NodeStreams {
           response.flushHeaders();
           answer.pipe(response);
           answer.on("error", () => response.destroy());
-          response.on("close", () => {
-            answer.destroy();
-            resolve();
-          });
         },
       );
+      const leave = (): void => {
+        onward.destroy();
+        resolve();
+      };
       onward.on("error", (error) => reject(errors.unavailable(`error dialing backend: ${error.message}`)));
-      onward.end();
+      // Also before there is an answer; and it may have left while it was asked who it is.
+      response.on("close", leave);
+      if (response.destroyed) leave();
+      else onward.end();
     });
   }
 
@@ -54,7 +58,17 @@ export class NodeStreams {
   upgrade(request: IncomingMessage, client: Duplex, head: Buffer, target: StreamTarget): Promise<void> {
     const { socketPath, path } = this.#place(target);
     return new Promise((resolve, reject) => {
+      if (client.destroyed) {
+        resolve();
+        return;
+      }
       const kubelet = connect(socketPath);
+      const leave = (): void => {
+        kubelet.destroy();
+        client.destroy();
+        resolve();
+      };
+      client.on("error", leave).on("close", leave);
       kubelet.once("error", (error) => reject(errors.unavailable(`error dialing backend: ${error.message}`)));
       kubelet.once("connect", () => {
         kubelet.removeAllListeners("error");
@@ -65,15 +79,9 @@ export class NodeStreams {
         }
         kubelet.write(`${lines.join("\r\n")}\r\n\r\n`);
         if (head.length > 0) kubelet.write(head);
-        const end = (): void => {
-          kubelet.destroy();
-          client.destroy();
-          resolve();
-        };
-        kubelet.on("error", end);
+        kubelet.on("error", leave);
         // What the kubelet said last may be on its way to the client still: the pipe ends the client's side when it is told.
-        kubelet.on("close", () => client.end());
-        client.on("error", end).on("close", end);
+        kubelet.on("close", () => endConnection(client));
         kubelet.pipe(client);
         client.pipe(kubelet);
       });

@@ -6,6 +6,7 @@ import { connect } from "node:net";
 import { Duplex } from "node:stream";
 import { WebSocket } from "ws";
 import { OpError } from "../base/errors.ts";
+import { bytesOf, sendMessage } from "../client/web-socket-messages.ts";
 
 export interface PodPort {
   readonly namespace: string;
@@ -19,14 +20,10 @@ const PROTOCOL = "v4.channel.k8s.io";
 const HANDSHAKE_MS = 10_000;
 const DATA = 0;
 const MAX_REFUSAL = 4096;
+const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 
 function unreachable(message: string, cause?: unknown): OpError {
   return new OpError(message, { code: "api-unreachable", cause });
-}
-
-function bytesOf(data: Buffer | ArrayBuffer | Buffer[]): Buffer {
-  if (Buffer.isBuffer(data)) return data;
-  return Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data);
 }
 
 /** The kubelet says where it dialled and what came of it; who asks the API knows the pod by its address. */
@@ -60,8 +57,8 @@ class PodConnection extends Duplex {
     if (this.#webSocket.isPaused) this.#webSocket.resume();
   }
 
-  override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.#webSocket.send(Buffer.concat([Buffer.of(DATA), chunk]), done);
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    sendMessage(this.#webSocket, Buffer.concat([Buffer.of(DATA), chunk]), done);
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
@@ -78,6 +75,7 @@ export function connectToPod(socketPath: string, target: PodPort): Promise<Duple
     createConnection: () => connect(socketPath),
     handshakeTimeout: HANDSHAKE_MS,
     perMessageDeflate: false,
+    maxPayload: MAX_MESSAGE_BYTES,
   });
   // What the pod says first may come with the handshake: it is listened to from the start.
   const connection = new PodConnection(webSocket, target);

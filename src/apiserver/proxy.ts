@@ -10,6 +10,7 @@ import { request as send } from "node:http";
 import type { Duplex } from "node:stream";
 import { connect as connectTls } from "node:tls";
 import { OpError } from "../base/errors.ts";
+import { endConnection } from "./end-connection.ts";
 import { type Exchange, type HandlerOptions, nameOf } from "./exchange.ts";
 import { stringAt } from "./json.ts";
 import { targetOf } from "./proxy-target.ts";
@@ -152,7 +153,7 @@ export async function upgradeProxy(
       if (first.length > 0) client.write(first);
       if (head.length > 0) pod.write(head);
       pod.on("error", fail);
-      pod.on("close", () => client.end());
+      pod.on("close", () => endConnection(client));
       pod.pipe(client);
       client.pipe(pod);
     });

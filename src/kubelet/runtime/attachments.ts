@@ -1,5 +1,6 @@
 /** @module Who is attached to a container's main process. Output waits for the slowest, as it does with containerd. */
 import type { Readable } from "node:stream";
+import { firstEnd } from "../settled.ts";
 import type { Streams } from "./container.ts";
 import type { Launched } from "./launch.ts";
 
@@ -63,24 +64,32 @@ export class Attachments {
     streams.onResize?.((size) => this.#process.resize(size));
     const { stdin } = streams;
     const target = this.#process.stdin;
-    const forward = (chunk: Buffer): void => {
-      if (!target || target.destroyed || target.writableEnded) return;
-      if (!target.write(chunk)) {
-        stdin?.pause();
-        target.once("drain", () => stdin?.resume());
+    // What the process does not read waits with who typed it: the next one's first word would come on top else.
+    const forward = (): void => {
+      target?.off("drain", forward);
+      for (;;) {
+        if (target?.writableNeedDrain && !target.destroyed && !target.writableEnded) {
+          target.on("drain", forward);
+          return;
+        }
+        const chunk = stdin?.read() as Buffer | null | undefined;
+        if (!chunk) return;
+        if (target && !target.destroyed && !target.writableEnded) target.write(chunk);
       }
     };
     const finish = (): void => {
       // A terminal has no end of input; whoever reads it sees the hang-up of the last one instead.
       if (this.#stdinOnce && this.#process.stderr) target?.end();
     };
-    stdin?.on("data", forward);
+    stdin?.on("readable", forward);
     stdin?.once("end", finish);
     stdin?.once("close", finish);
-    const sinks = [streams.stdout, streams.stderr].filter((sink) => sink !== undefined);
-    const gone = sinks.map((sink) => new Promise((resolve) => sink.once("close", resolve)));
-    await Promise.race([ended, ...gone]);
+    await firstEnd(
+      ended,
+      [streams.stdout, streams.stderr].filter((sink) => sink !== undefined),
+    );
     this.#attached.delete(streams);
-    stdin?.off("data", forward);
+    stdin?.off("readable", forward);
+    target?.off("drain", forward);
   }
 }

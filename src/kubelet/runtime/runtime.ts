@@ -17,6 +17,7 @@ import type { ImageCatalogue } from "../images/catalogue.ts";
 import type { Plan, ServedPort } from "../images/image.ts";
 import { planContainer } from "../images/plan.ts";
 import type { WantedFile } from "../images/stand-in-messages.ts";
+import { firstEnd } from "../settled.ts";
 import { Attachments } from "./attachments.ts";
 import type { ContainerConfig, ContainerExit, PodSandbox, RunningContainer, Streams } from "./container.ts";
 import { ContainerError } from "./container.ts";
@@ -235,11 +236,10 @@ export class Runtime {
       await own.attachments.attach(own.config.stdin ? streams : withoutStdin(streams), own.exit);
       return;
     }
-    const sinks = [streams.stdout, streams.stderr].filter((sink) => sink !== undefined);
-    await Promise.race([
+    await firstEnd(
       own.exit,
-      ...sinks.map((sink) => new Promise((resolve) => sink.once("close", resolve))),
-    ]);
+      [streams.stdout, streams.stderr].filter((sink) => sink !== undefined),
+    );
   }
 
   /** SIGTERM, and SIGKILL after `graceMs`. Resolves at once where it has ended already. */
@@ -324,10 +324,19 @@ function connectStreams(child: Launched, streams: Streams): void {
       source.resume();
       continue;
     }
+    // Whoever listened is gone, perhaps before we began: the process gets SIGPIPE, or the hang-up of its terminal.
+    if (sink.destroyed) {
+      source.destroy();
+      continue;
+    }
     source.pipe(sink, { end: false });
-    // Whoever listened is gone: the process gets SIGPIPE, or the hang-up of its terminal.
     sink.once("close", () => source.destroy());
   }
-  if (!child.stdin) return;
-  streams.stdin?.pipe(child.stdin, { end: !streams.tty });
+  const { stdin } = child;
+  if (!stdin || !streams.stdin) return;
+  const end = (): void => {
+    if (!streams.tty) stdin.end();
+  };
+  if (streams.stdin.destroyed) end();
+  else streams.stdin.once("close", end).pipe(stdin, { end: !streams.tty });
 }

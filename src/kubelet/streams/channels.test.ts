@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
+import { bytesOf } from "../../client/web-socket-messages.ts";
 import type { TerminalSize } from "../runtime/container.ts";
 import { parseCommand, parsePorts, parseStreamRequest } from "./request.ts";
 import { ResizeReader } from "./resize.ts";
 import { exitStatus, internalError, Refusal } from "./status.ts";
-import { bytesOf, channelMessage } from "./web-socket-channels.ts";
+import { channelMessage } from "./web-socket-channels.ts";
 
 test("a message begins with its channel", () => {
   expect(channelMessage(1, Buffer.from("out"))).toEqual(Buffer.from("\u0001out"));

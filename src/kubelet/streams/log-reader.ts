@@ -1,5 +1,6 @@
 /** @module A log as a client sees it: from where it wants, in its form, and on until the container ends. */
 import { stat } from "node:fs/promises";
+import { onSettled } from "../settled.ts";
 import { inodeOf, type LogFile, openLog, openLogFile } from "./log-files.ts";
 import { LogWatch } from "./log-follow.ts";
 import type { LogQuery } from "./log-query.ts";
@@ -26,16 +27,19 @@ export async function* readLog(
   // Before the first look: what comes after it is noticed.
   const watch = follows ? new LogWatch(file) : undefined;
   let isOver = !follows;
-  void ended?.then(() => {
-    isOver = true;
-    watch?.notify();
-  });
+  const forget =
+    ended &&
+    onSettled(ended, () => {
+      isOver = true;
+      watch?.notify();
+    });
   const stop = (): void => watch?.close();
   signal.addEventListener("abort", stop);
   const formatter = new RecordFormatter(query);
-  const files = await openLog(file, query.tailLines);
+  const files: LogFile[] = [];
   const buffer = Buffer.allocUnsafe(READ_BYTES);
   try {
+    files.push(...(await openLog(file, query.tailLines)));
     for (;;) {
       // Asked before reading: what was written before the end is read after it.
       const wasOver = isOver;
@@ -66,6 +70,7 @@ export async function* readLog(
     }
   } finally {
     signal.removeEventListener("abort", stop);
+    forget?.();
     watch?.close();
     for (const { handle } of files) await handle.close();
   }

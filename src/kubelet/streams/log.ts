@@ -30,6 +30,7 @@ export async function serveLog(
   response.flushHeaders();
   const gone = new AbortController();
   response.on("close", () => gone.abort());
+  if (response.destroyed) return;
   for await (const text of readLog(source, wanted, gone.signal))
     if (!response.write(text) && !gone.signal.aborted) await room(response);
   response.end();

@@ -61,10 +61,14 @@ export function parseCommand({ verb, query }: StreamRequest): CommandRequest {
   return wanted.tty && wanted.stdout ? { ...wanted, stderr: false } : wanted;
 }
 
+/** Two channels each, whose numbers are a byte. */
+const MAX_PORTS = 127;
+
 /** The ports of a port-forward through channels. @throws Refusal 400 */
 export function parsePorts(query: URLSearchParams): readonly number[] {
   const words = query.getAll("ports").flatMap((value) => value.split(","));
   if (words.length === 0) throw new Refusal(400, 'query parameter "ports" is required');
+  if (words.length > MAX_PORTS) throw new Refusal(400, `${words.length} ports: at most ${MAX_PORTS}`);
   return words.map((word) => {
     const port = parsePort(word);
     if (port === undefined) throw new Refusal(400, `unable to parse ${JSON.stringify(word)} as a port`);

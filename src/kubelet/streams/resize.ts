@@ -2,6 +2,7 @@
 import type { TerminalSize } from "../runtime/container.ts";
 
 const MAX_OBJECT_CHARACTERS = 1024;
+const MAX_BYTES = 64 * 1024;
 
 export class ResizeReader {
   readonly #listeners: ((size: TerminalSize) => void)[] = [];
@@ -15,6 +16,8 @@ export class ResizeReader {
   }
 
   receive(bytes: Buffer): void {
+    // A size has some forty bytes.
+    if (bytes.length > MAX_BYTES) return;
     const [rest = "", ...objects] = (this.#rest + bytes.toString()).split("}").reverse();
     this.#rest = rest.slice(0, MAX_OBJECT_CHARACTERS);
     for (const text of objects.reverse()) {

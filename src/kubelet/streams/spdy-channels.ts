@@ -51,7 +51,8 @@ export function spdyChannels(
       },
       onStream: (stream) => {
         const type = stream.headers.get("streamtype") ?? "";
-        if (type === "resize") {
+        if (type === "resize" && !streams.has(type)) {
+          streams.set(type, stream);
           stream.on("data", (bytes: Buffer) => sizes.receive(bytes));
           return;
         }

@@ -54,7 +54,11 @@ export function forwardOverSpdy(transport: Duplex, context: ForwardContext): voi
         pair = { timer: setTimeout(() => drop(id), PAIR_TIMEOUT_MS) };
         pairs.set(id, pair);
       }
-      pair[type] ??= stream;
+      if (pair[type]) {
+        stream.destroy();
+        return;
+      }
+      pair[type] = stream;
       const { data, error } = pair;
       if (!data || !error) return;
       clearTimeout(pair.timer);

@@ -16,10 +16,14 @@ import {
   numbers,
 } from "./spdy-frames.ts";
 import { HeaderReader, type Headers, HeaderWriter } from "./spdy-headers.ts";
+import { PROBE_MS } from "./web-socket.ts";
 
 /** A stream holds so much before the connection waits for its reader. */
 const STREAM_BYTES = 256 * 1024;
 const MAX_DATA_BYTES = 1024 * 1024;
+/** Two for each connection that is forwarded. */
+const MAX_STREAMS = 2000;
+const REFUSED = 3;
 const CANCEL = 5;
 
 /** What a stream asks of its connection. */
@@ -124,7 +128,12 @@ export interface SpdyOptions {
   /** The client is gone; every stream has said so before. */
   readonly onEnd: () => void;
   readonly log: (line: string) => void;
+  /** How often a client is asked whether it is there while nothing is read from it. */
+  readonly probeMs?: number;
 }
+
+/** Even numbers are the server's pings. */
+const PROBE = 2;
 
 export class SpdySession implements Connection {
   readonly #transport: Duplex;
@@ -133,7 +142,9 @@ export class SpdySession implements Connection {
   readonly #headerReader = new HeaderReader();
   readonly #headerWriter = new HeaderWriter();
   readonly #frames = new FrameReader();
+  readonly #probe: NodeJS.Timeout;
   #waiting: (() => void)[] = [];
+  #isHeld = false;
   #ended = false;
 
   /** @param transport - an upgraded connection, or what is tunnelled through another */
@@ -143,6 +154,11 @@ export class SpdySession implements Connection {
     transport.on("drain", () => this.#drained());
     transport.on("error", () => transport.destroy());
     transport.on("close", () => this.#end());
+    // A transport that is not read does not say that its client has gone: writing to it does.
+    this.#probe = setInterval(() => {
+      if (this.#isHeld && !this.#transport.writableNeedDrain)
+        this.#write(controlFrame(FRAME.ping, numbers(PROBE)));
+    }, options.probeMs ?? PROBE_MS);
     void this.#read();
   }
 
@@ -150,7 +166,14 @@ export class SpdySession implements Connection {
     try {
       // Its end is told by the transport itself: the default would destroy it before the last frames are sent.
       for await (const chunk of this.#transport.iterator({ destroyOnReturn: false }))
-        for (const frame of this.#frames.read(chunk as Buffer)) await this.#handle(frame);
+        for (const frame of this.#frames.read(chunk as Buffer)) {
+          const taken = this.#handle(frame);
+          if (!taken) continue;
+          this.#isHeld = true;
+          await taken;
+          this.#isHeld = false;
+          if (this.#ended) return;
+        }
     } catch (error) {
       // A connection that breaks is a client that left; what is told is a client that speaks wrongly.
       if (!this.#ended && error !== this.#transport.errored)
@@ -170,8 +193,8 @@ export class SpdySession implements Connection {
         return undefined;
       case FRAME.ping:
         // Odd numbers are the client's questions; even ones would be answers to ours.
-        if (payload.readUInt32BE(0) % 2 === 1) this.#write(controlFrame(FRAME.ping, payload));
-        return undefined;
+        if (payload.readUInt32BE(0) % 2 === 0) return undefined;
+        return this.#answer(controlFrame(FRAME.ping, payload.subarray(0, 4)));
       case FRAME.synReply:
       case FRAME.headers:
         // Nothing in it matters, but all blocks are one zlib stream.
@@ -191,10 +214,14 @@ export class SpdySession implements Connection {
     const headers = await this.#headerReader.read(payload.subarray(10));
     if (this.#ended) return;
     if (this.#streams.has(id)) throw new Error(`stream ${id} was opened twice`);
+    if (this.#streams.size >= MAX_STREAMS) {
+      await this.#answer(controlFrame(FRAME.rstStream, numbers(id, REFUSED)));
+      return;
+    }
     const stream = new SpdyStream(id, headers, this);
     stream.on("error", () => stream.destroy());
     this.#streams.set(id, stream);
-    this.#write(
+    const answered = this.#answer(
       controlFrame(
         FRAME.synReply,
         Buffer.concat([numbers(id), this.#headerWriter.write(new Map<string, string>())]),
@@ -202,6 +229,15 @@ export class SpdySession implements Connection {
     );
     this.#options.onStream(stream);
     if (isLast) void stream.receive(Buffer.alloc(0), true);
+    await answered;
+  }
+
+  /** What a client can make us say as often as it likes waits for it to be read. */
+  #answer(frame: Buffer): Promise<void> | undefined {
+    if (this.#write(frame) || !this.#transport.writable) return undefined;
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+    });
   }
 
   #write(frame: Buffer): boolean {
@@ -235,6 +271,7 @@ export class SpdySession implements Connection {
   #end(): void {
     if (this.#ended) return;
     this.#ended = true;
+    clearInterval(this.#probe);
     for (const stream of [...this.#streams.values()]) stream.abandon();
     this.#drained();
     this.#headerReader.close();

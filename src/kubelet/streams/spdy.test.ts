@@ -97,7 +97,7 @@ interface Pair {
   readonly transport: Duplex;
 }
 
-function session(): Pair {
+function session(probeMs?: number): Pair {
   const [toServer, toClient] = [new PassThrough(), new PassThrough({ highWaterMark: 64 * 1024 })];
   const transport = Duplex.from({ readable: toServer, writable: toClient });
   const streams: SpdyStream[] = [];
@@ -105,6 +105,7 @@ function session(): Pair {
     onStream: (stream) => streams.push(stream),
     onEnd: () => undefined,
     log: () => undefined,
+    ...(probeMs !== undefined && { probeMs }),
   });
   return { toServer, toClient, streams, transport };
 }
@@ -175,4 +176,55 @@ test("when the client is gone, streams read as ended and swallow what is written
   expect(isGone).toBe(true);
   expect(await streams[0]!.toArray()).toEqual([]);
   streams[0]!.write("nobody");
+});
+
+test("a client that asks without reading is not listened to further", async () => {
+  const { toServer, toClient } = session();
+  for (let asked = 0; asked < 50_000; asked++)
+    toServer.write(controlFrame(FRAME.ping, numbers(2 * asked + 1)));
+  await turn();
+  // Twelve bytes an answer: the connection's own buffers, and not all fifty thousand.
+  expect(toClient.readableLength + toClient.writableLength).toBeLessThan(160 * 1024);
+  expect(toServer.readableLength + toServer.writableLength).toBeGreaterThan(100 * 1024);
+  let answered = 0;
+  toClient.on("data", (chunk: Buffer) => {
+    answered += chunk.length;
+  });
+  for (let turns = 0; turns < 50 && answered < 600_000; turns++) await turn();
+  expect(answered).toBe(12 * 50_000);
+});
+
+test("a connection has so many streams and no more", async () => {
+  const { toServer, toClient, streams } = session();
+  toClient.resume();
+  const writer = new HeaderWriter();
+  for (let id = 1; id < 5000; id += 2) {
+    const block = writer.write(new Map([["streamtype", "data"]]));
+    toServer.write(controlFrame(FRAME.synStream, Buffer.concat([numbers(id, 0), Buffer.alloc(2), block])));
+  }
+  for (let turns = 0; turns < 100 && streams.length < 2000; turns++) await turn();
+  for (let turns = 0; turns < 5; turns++) await turn();
+  expect(streams).toHaveLength(2000);
+});
+
+test("a client that is held up is asked whether it is there", async () => {
+  const { toServer, toClient, streams } = session(10);
+  toServer.write(await new Compressor().open(1, {}));
+  await turn();
+  toClient.read();
+  await turn();
+  expect(toClient.read()).toBeNull();
+  for (let sent = 0; sent < 8; sent++) toServer.write(dataFrame(1, Buffer.alloc(128 * 1024)));
+  await turn();
+  await turn();
+  const asked = toClient.read() as Buffer;
+  expect(asked.subarray(0, 12)).toEqual(controlFrame(FRAME.ping, numbers(2)));
+  // It has left without a word: the next question breaks the connection, and the stream with it.
+  let isGone = false;
+  streams[0]?.once("gone", () => {
+    isGone = true;
+  });
+  toClient.destroy();
+  for (let turns = 0; turns < 20 && !isGone; turns++) await turn();
+  expect(isGone).toBe(true);
 });

@@ -1,11 +1,12 @@
 /** @module The streams of a command in one WebSocket: the first byte of a message says whose it is. */
 import { Readable, Writable } from "node:stream";
 import type { WebSocket } from "ws";
+import { bytesOf, sendMessage } from "../../client/web-socket-messages.ts";
 import type { CommandChannels } from "./command.ts";
 import type { CommandRequest } from "./request.ts";
 import { ResizeReader } from "./resize.ts";
 import type { Status } from "./status.ts";
-import { Brake, sendMessage } from "./web-socket.ts";
+import { Brake } from "./web-socket.ts";
 
 export const CHANNEL = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4, close: 255 } as const;
 
@@ -86,9 +87,4 @@ export function webSocketChannels(webSocket: WebSocket, wanted: CommandRequest):
       webSocket.close(1000);
     },
   };
-}
-
-export function bytesOf(data: Buffer | ArrayBuffer | Buffer[]): Buffer {
-  if (Buffer.isBuffer(data)) return data;
-  return Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data);
 }

@@ -4,10 +4,11 @@
  */
 import { Readable, Writable } from "node:stream";
 import type { WebSocket } from "ws";
+import { bytesOf, sendMessage } from "../../client/web-socket-messages.ts";
 import { forward } from "./forward.ts";
 import type { ForwardContext } from "./spdy-forward.ts";
-import { Brake, sendMessage } from "./web-socket.ts";
-import { bytesOf, channelMessage } from "./web-socket-channels.ts";
+import { Brake } from "./web-socket.ts";
+import { channelMessage } from "./web-socket-channels.ts";
 
 const SOURCE_BYTES = 128 * 1024;
 

@@ -2,6 +2,7 @@
 import { rmSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { OpError } from "../base/errors.ts";
+import { type FullDisk, fullDisks } from "./disk-space.ts";
 import type { Layout } from "./layout.ts";
 import { type Machine, memoryOf } from "./machine.ts";
 import type { MachineProbe } from "./machine-probe.ts";
@@ -19,6 +20,8 @@ export interface MachineStatus {
     readonly addresses: readonly string[];
     readonly podCidrs: readonly string[];
   }[];
+  /** Where nothing can be written: objects are read there, and enforced, and not changed. */
+  readonly fullDisks: readonly FullDisk[];
   readonly processes: readonly {
     readonly name: string;
     readonly pid: number | undefined;
@@ -36,7 +39,7 @@ export function serveMachine(layout: Layout, machine: Machine, end: () => void):
     socket.on("data", (chunk: string) => {
       text += chunk;
       if (!text.includes("\n")) return;
-      void answer(machine, text, end).then(
+      void answer(layout, machine, text, end).then(
         (value) => socket.end(JSON.stringify(value)),
         (error: unknown) =>
           socket.end(JSON.stringify({ error: error instanceof Error ? error.message : String(error) })),
@@ -49,11 +52,11 @@ export function serveMachine(layout: Layout, machine: Machine, end: () => void):
   });
 }
 
-async function answer(machine: Machine, text: string, end: () => void): Promise<unknown> {
+async function answer(layout: Layout, machine: Machine, text: string, end: () => void): Promise<unknown> {
   const request = JSON.parse(text) as MachineRequest;
   switch (request.do) {
     case "status":
-      return statusOf(machine);
+      return statusOf(layout, machine);
     case "restart":
       machine.restart();
       return {};
@@ -67,13 +70,14 @@ async function answer(machine: Machine, text: string, end: () => void): Promise<
   }
 }
 
-function statusOf(machine: Machine): MachineStatus {
+function statusOf(layout: Layout, machine: Machine): MachineStatus {
   const processes = machine.processes.flatMap(({ plan, pid, restarts }) => [
     { name: plan.name, pid, restarts, memoryBytes: pid === undefined ? 0 : memoryOf(pid) },
   ]);
   return {
     pid: process.pid,
     nodes: machine.nodes,
+    fullDisks: fullDisks(layout),
     processes: [
       { name: "machine", pid: process.pid, restarts: 0, memoryBytes: memoryOf(process.pid) },
       ...processes,

@@ -1,9 +1,10 @@
 /** @module The keys of a cluster: made once, read by its parts. Files are their user's alone. */
 import { generateKeyPairSync, randomBytes, X509Certificate } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { tokenHash, type User } from "../apiserver/users.ts";
 import type { KeyPair } from "./certificates.ts";
+import { writeWhole } from "./disk-space.ts";
 import type { Layout } from "./layout.ts";
 
 export interface Credentials {
@@ -76,7 +77,7 @@ export async function ensureCredentials(layout: Layout, request: CredentialsRequ
       ]),
     ),
   };
-  writeFileSync(path.join(layout.pki, FILE), JSON.stringify(stored), { mode: 0o600 });
+  writeWhole(path.join(layout.pki, FILE), JSON.stringify(stored));
   return stored;
 }
 

@@ -15,6 +15,7 @@ import { dump, load } from "js-yaml";
 import { must, OpError } from "../base/errors.ts";
 import { kubeconfigFiles } from "../client/kubeconfig.ts";
 import type { Credentials } from "./credentials.ts";
+import { unwritten } from "./disk-space.ts";
 
 interface NamedEntry {
   readonly name: string;
@@ -112,8 +113,13 @@ function change(file: string, edit: (config: Kubeconfig) => void): void {
     // Another name first: who reads meanwhile sees the old file or the new one, whole.
     const temporary = `${file}.${process.pid}.tmp`;
     const mode = existsSync(file) ? statSync(file).mode & 0o777 : 0o600;
-    writeFileSync(temporary, kubeconfigText(config), { mode });
-    renameSync(temporary, file);
+    try {
+      writeFileSync(temporary, kubeconfigText(config), { mode });
+      renameSync(temporary, file);
+    } catch (cause) {
+      rmSync(temporary, { force: true });
+      throw unwritten(file, cause);
+    }
   } finally {
     unlock();
   }
@@ -131,7 +137,7 @@ function lock(file: string): () => void {
       closeSync(openSync(held, "wx"));
       return () => rmSync(held, { force: true });
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw unwritten(held, error);
     }
     if (Date.now() > deadline) {
       throw new OpError(`${file} is being written by somebody else; if nobody is, remove ${held}`, {

@@ -1,29 +1,19 @@
 /** @module `tortie up` from outside: keys, the API's socket, and the machine in namespaces of its own. */
-import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
-import {
-  closeSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { type ChildProcess, spawn } from "node:child_process";
+import { copyFileSync, existsSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import path from "node:path";
 import type { Readable } from "node:stream";
 import { OpError } from "../base/errors.ts";
 import { linesOf } from "../client/lines.ts";
-import { type CgroupRoot, delegateCgroup } from "../linux/cgroups.ts";
 import { checkSettings } from "./check-settings.ts";
 import { askMachine, type MachineStatus } from "./control-socket.ts";
 import { type Credentials, ensureCredentials } from "./credentials.ts";
+import { fullDisks, fullDiskText, unwritten, writeWhole } from "./disk-space.ts";
 import { addContext, checkKubeconfig, kubeconfigOf, userKubeconfigPath } from "./kubeconfig.ts";
-import { CGROUPS, cgroupName, type Layout, makeFolder, makeFolders, RUN_ROOT, stateRoot } from "./layout.ts";
+import { type Layout, makeFolder, makeFolders, stateRoot } from "./layout.ts";
 import { tryLock } from "./lock.ts";
 import { lastLines } from "./log-file.ts";
-import { inPrivateRoot } from "./private-root.ts";
 import type { MachineNews } from "./run-machine.ts";
 import {
   DEFAULTS,
@@ -33,9 +23,10 @@ import {
   wellKnownAddresses,
   writeSettings,
 } from "./settings.ts";
+import { openLog, ourselves, startMachine } from "./start-machine.ts";
 import { needsRelay } from "./store-choice.ts";
 import { deleteState, killMachine, machinePid, releaseCgroups } from "./take-down.ts";
-import { canMap, createUserNamespace, giveTo, type UserRange, userRangeOf } from "./user-namespace.ts";
+import { canMap, giveTo, userRangeOf } from "./user-namespace.ts";
 
 export interface UpOptions {
   readonly layout: Layout;
@@ -55,13 +46,11 @@ export interface Running {
 
 const FIRST_PORT = 6443;
 const PORTS = 100;
-/** The cluster's user namespace, in the process that enters it. */
-const NAMESPACE_DESCRIPTOR = 5;
 
 /**
  * Starts a cluster; resolves when its nodes are Ready. Where it does not start, nothing is left that was not there.
  * @throws OpError `cluster-exists` when it runs already or is being started, `input-invalid` for settings that cannot be,
- * `api-refused` when its port is in use, `interrupted`
+ * `api-refused` when its port is in use, `output-failed` on a full disk, `interrupted`
  */
 export async function launch(options: UpOptions): Promise<Running> {
   const { layout } = options;
@@ -98,6 +87,7 @@ async function launchAlone({ layout, asked, kubeconfig, signal }: UpOptions): Pr
       const users = userRangeOf(layout.name);
       const isRanged = canMap(users);
       child = await startMachine(layout, server, isRanged ? users : undefined);
+      if (child.pid !== undefined) writeWhole(layout.machinePid, String(child.pid));
       const isReady = ready(child, layout, signal);
       // Listened to in a moment: keys take as long to make as the machine does to begin.
       isReady.catch(() => undefined);
@@ -118,9 +108,18 @@ async function launchAlone({ layout, asked, kubeconfig, signal }: UpOptions): Pr
     // With it goes everything that it started.
     if (child?.pid !== undefined) await killMachine(child.pid);
     releaseCgroups(layout);
+    undo(layout, known);
+    throw error;
+  }
+}
+
+/** What cannot be undone for want of room does not take the place of why it was to be. */
+function undo(layout: Layout, known: Settings | undefined): void {
+  try {
     if (known) writeSettings(layout, known);
     else deleteState(layout, { keepLogs: true });
-    throw error;
+  } catch (error) {
+    if (!(error instanceof OpError)) throw error;
   }
 }
 
@@ -191,92 +190,32 @@ function copyImages(file: string, layout: Layout): void {
   try {
     copyFileSync(file, layout.images);
   } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOSPC") throw unwritten(layout.images, cause);
     const words = existsSync(file) ? (cause as Error).message : `${file}: no such file`;
     throw new OpError(words, { code: "file-unreadable", cause, facts: { file } });
   }
 }
 
-/** Half of what the machine can number, so that pods that start too many do not take the last one from it. */
-function delegate(layout: Layout, users: UserRange | undefined): CgroupRoot | undefined {
-  const most = Number(readFileSync("/proc/sys/kernel/pid_max", "utf8"));
-  const root = delegateCgroup({
-    name: cgroupName(layout),
-    user: users?.first,
-    processes: Math.min(Math.floor(most / 2), 100_000),
-  });
-  // Whoever ends the cluster may be in other groups than we are.
-  if (root) writeFileSync(layout.cgroups, JSON.stringify(root));
-  else rmSync(layout.cgroups, { force: true });
-  return root;
-}
-
-/**
- * The cluster is somebody else than whoever starts it: in a user namespace of its own, with a range of users where root
- * starts it, with one otherwise.
- */
-async function startMachine(
-  layout: Layout,
-  server: Server,
-  users: UserRange | undefined,
-): Promise<ChildProcess> {
-  mkdirSync(layout.logs, { recursive: true });
-  const log = openSync(path.join(layout.logs, "machine.log"), "a");
-  const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
-  const inside = [
-    ...["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"],
-    ...ourselves(),
-    ...["machine", "--name", layout.name],
-  ];
-  const namespace = users && (await createUserNamespace(users));
-  const options: SpawnOptions = {
-    stdio: ["pipe", log, log, fd, "pipe", ...(namespace === undefined ? [] : [namespace])],
-    detached: true,
-    // Inside we are root; our folders are still our user's.
-    env: {
-      ...process.env,
-      [RUN_ROOT]: path.dirname(layout.run),
-      [CGROUPS]: JSON.stringify(delegate(layout, users) ?? null),
-    },
-  };
-  const start = (): ChildProcess =>
-    namespace === undefined
-      ? spawn("unshare", ["--user", "--map-root-user", ...inside], options)
-      : spawn("nsenter", [`--user=/proc/self/fd/${NAMESPACE_DESCRIPTOR}`, "unshare", ...inside], options);
-  try {
-    const at = layout.run;
-    const writable = [layout.state, layout.run];
-    const child =
-      namespace === undefined
-        ? start()
-        : inPrivateRoot({ at, program: process.argv[1] ?? "", writable }, start);
-    // One that ends at once is told of where we wait for it.
-    child.stdin?.on("error", () => undefined);
-    if (child.pid !== undefined) writeFileSync(layout.machinePid, String(child.pid), { mode: 0o600 });
-    return child;
-  } finally {
-    if (namespace !== undefined) closeSync(namespace);
-    closeSync(log);
-  }
-}
-
 /** Outside of the cluster's namespaces. */
 function startRelay(layout: Layout, { store }: Settings, machine: ChildProcess): void {
-  const log = openSync(path.join(layout.logs, "etcd-relay.log"), "a");
+  const log = openLog(layout, "etcd-relay");
   const words = ["etcd-relay", "--name", layout.name, "--store", store, "--machine", String(machine.pid)];
   const [program = "", ...rest] = [...ourselves(), ...words];
   spawn(program, rest, { stdio: ["ignore", log, log], detached: true }).unref();
-}
-
-function ourselves(): string[] {
-  return [process.execPath, ...process.execArgv, process.argv[1] ?? ""];
 }
 
 function ready(child: ChildProcess, layout: Layout, signal: AbortSignal | undefined): Promise<void> {
   const news = child.stdio[4] as Readable;
   return new Promise((resolve, reject) => {
     const fail = (words: string): void => {
+      // A log on a full disk may say nothing of it.
+      const full = fullDisks(layout).map((disk) => `; ${fullDiskText(disk)}`);
       const tail = lastLines(path.join(layout.logs, "machine.log"));
-      reject(new OpError(`the cluster did not start: ${words}${tail}`, { code: "kernel-unavailable" }));
+      reject(
+        new OpError(`the cluster did not start: ${words}${full.join("")}${tail}`, {
+          code: full.length > 0 ? "output-failed" : "kernel-unavailable",
+        }),
+      );
     };
     const stop = (): void =>
       reject(new OpError("interrupted; the cluster did not start", { code: "interrupted" }));

@@ -94,13 +94,14 @@ function isWritable(folder: string): boolean {
   }
 }
 
-/** @throws OpError `file-unreadable` */
+/** @throws OpError `file-unreadable`, `output-failed` on a full disk */
 export function makeFolder(folder: string): void {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
   } catch (cause) {
+    const isFull = (cause as NodeJS.ErrnoException).code === "ENOSPC";
     throw new OpError(`cannot make the folder ${folder}: ${(cause as Error).message}`, {
-      code: "file-unreadable",
+      code: isFull ? "output-failed" : "file-unreadable",
       cause,
       facts: { folder },
     });

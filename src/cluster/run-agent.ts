@@ -11,9 +11,11 @@ import { homeNetns } from "../linux/netns.ts";
 import { NftDriver } from "../linux/nft-driver.ts";
 import { readCredentials } from "./credentials.ts";
 import { layoutOf } from "./layout.ts";
+import { processLog } from "./process-log.ts";
 import { readSettings } from "./settings.ts";
 
 const POLL_MS = 20;
+const SOCKET_PAUSE_MS = 500;
 /** A control plane that only begins is no news. */
 const QUIET_MS = 2000;
 /** How long the API may answer without our node. */
@@ -25,9 +27,7 @@ export async function runAgent(name: string, node: string): Promise<void> {
   const credentials = readCredentials(layout);
   if (!settings || !credentials)
     throw new OpError(`there is no cluster ${name}`, { code: "cluster-missing", facts: { name } });
-  const log = (line: string): void => {
-    process.stdout.write(`${new Date().toISOString()} ${line}\n`);
-  };
+  const log = processLog();
   const client = new HttpClient({
     server: "http://tortie",
     socketPath: layout.apiSocket,
@@ -47,7 +47,23 @@ export async function runAgent(name: string, node: string): Promise<void> {
   process.on("SIGTERM", () => process.exit(0));
   await nodeIsKnown(client, node, log);
   await agent.start();
-  await serveAgent(layout.agentSocket(node), agent);
+  await serve(layout.agentSocket(node), agent, log);
+}
+
+/** Policy is held to without it: where there is no room for a socket, we go on without it until there is. */
+async function serve(socket: string, agent: Agent, log: (line: string) => void): Promise<void> {
+  let told = "";
+  for (;;) {
+    try {
+      await serveAgent(socket, agent);
+      return;
+    } catch (error) {
+      const words = error instanceof Error ? error.message : String(error);
+      if (words !== told) log(`the kubelet cannot ask: ${words}`);
+      told = words;
+    }
+    await sleep(SOCKET_PAUSE_MS);
+  }
 }
 
 /**

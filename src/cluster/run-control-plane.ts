@@ -1,11 +1,12 @@
 /** @module The process of the control plane: `tortie control-plane --name N`, started by the machine. */
 import { existsSync, fstatSync, rmSync } from "node:fs";
-import { OpError } from "../base/errors.ts";
+import { BugError, OpError } from "../base/errors.ts";
 import { bootstrap } from "./bootstrap.ts";
 import { ControlPlane } from "./control-plane.ts";
 import { readCredentials, usersOf } from "./credentials.ts";
 import { layoutOf } from "./layout.ts";
 import { API_PORT } from "./machine.ts";
+import { processLog } from "./process-log.ts";
 import { cidrsOf, readSettings, wellKnownAddresses } from "./settings.ts";
 import { startControllers } from "./start-controllers.ts";
 import { openStore } from "./store-choice.ts";
@@ -27,14 +28,14 @@ export async function runControlPlane(name: string): Promise<void> {
     key: credentials.server.key,
     authority: credentials.authority,
   };
-  const log = (line: string): void => {
-    process.stdout.write(`${new Date().toISOString()} ${line}\n`);
-  };
-  rmSync(layout.apiSocket, { force: true });
-  const store = await openStore(settings, layout, ({ message }) => {
-    log(message);
-    process.exit(1);
+  const log = processLog();
+  process.on("unhandledRejection", (error) => {
+    log(`unhandled: ${error instanceof Error ? error.stack : String(error)}`);
+    // What is wrong with us alone may be anything: we begin again with all objects.
+    if (error instanceof BugError) process.exit(1);
   });
+  rmSync(layout.apiSocket, { force: true });
+  const store = await openStore(settings, layout);
   const plane = await ControlPlane.start({
     store,
     serviceNetworks: cidrsOf(settings.serviceNetworks),

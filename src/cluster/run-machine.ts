@@ -11,6 +11,7 @@ import { serveMachine } from "./control-socket.ts";
 import { readCredentials } from "./credentials.ts";
 import { CGROUPS, type Layout, layoutOf } from "./layout.ts";
 import { Machine } from "./machine.ts";
+import { processLog } from "./process-log.ts";
 import { readSettings, type Settings } from "./settings.ts";
 
 /** The API's socket, and where we tell how far we are. */
@@ -54,9 +55,7 @@ export async function runMachine(name: string, version: string): Promise<void> {
   const credentials = readCredentials(layout);
   if (!settings || !credentials)
     throw new OpError(`there is no cluster ${name}`, { code: "cluster-missing", facts: { name } });
-  const log = (line: string): void => {
-    process.stdout.write(`${new Date().toISOString()} ${line}\n`);
-  };
+  const log = processLog();
   process.on("unhandledRejection", (error) =>
     log(`unhandled: ${error instanceof Error ? error.stack : String(error)}`),
   );

@@ -1,8 +1,9 @@
 /** @module A cluster's settings: what `tortie up` was asked for, kept so that the next `up` gives the same cluster. */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { OpError } from "../base/errors.ts";
 import { type Cidr, formatCidr, formatIp, type Ip, parseCidr } from "../base/ip.ts";
 import type { DenyWith } from "../nft/compile-rule.ts";
+import { writeWhole } from "./disk-space.ts";
 import type { Layout } from "./layout.ts";
 
 export interface Settings {
@@ -41,8 +42,9 @@ export function readSettings(layout: Layout): Settings | undefined {
   return JSON.parse(readFileSync(layout.settings, "utf8")) as Settings;
 }
 
+/** @throws OpError `output-failed` */
 export function writeSettings(layout: Layout, settings: Settings): void {
-  writeFileSync(layout.settings, `${JSON.stringify(settings, null, 2)}\n`, { mode: 0o600 });
+  writeWhole(layout.settings, `${JSON.stringify(settings, null, 2)}\n`);
 }
 
 export function nodeName(index: number): string {

@@ -28,19 +28,11 @@ export function needsRelay(store: string): boolean {
   return ETCD.test(store);
 }
 
-/**
- * @param failed - told when nothing more can be written: the process is to end, and begins again with what is there
- * @throws OpError as {@link checkStore} does, or when it does not open
- */
-export async function openStore(
-  { store }: Settings,
-  layout: Layout,
-  failed: (error: OpError) => void,
-): Promise<Store> {
+/** @throws OpError as {@link checkStore} does, or when it does not open */
+export async function openStore({ store }: Settings, layout: Layout): Promise<Store> {
   checkStore(store);
   if (store === "memory") return new MemoryStore();
-  if (store === "disk")
-    return (await import("../store/disk-store.ts")).DiskStore.open(layout.data, { onFailure: failed });
+  if (store === "disk") return (await import("../store/disk-store.ts")).DiskStore.open(layout.data);
   const { EtcdStore } = await import("../store/etcd-store.ts");
   return EtcdStore.open({
     ...parseEtcdAddress(store),

@@ -3,11 +3,10 @@
  * acknowledged is there after `kill -9`; what the machine's own crash may cost is the last moments, never the rest.
  *
  * Writes of one turn of the event loop are one transaction. History is not kept over a restart: a watch from before it is
- * told that it is compacted. When the disk refuses a write nobody knows what is on it: no write is taken any more, and
- * whoever opened the store is told, so that the process ends and begins again with what is there.
+ * told that it is compacted.
  */
-import { open } from "lmdb";
 import { OpError } from "../base/errors.ts";
+import { type Change, type Disk, LmdbDisk } from "./lmdb-disk.ts";
 import { MemoryStore } from "./memory-store.ts";
 import type {
   Entry,
@@ -24,58 +23,77 @@ import type {
 
 /** Beside the objects, whose keys begin with a slash. */
 const REVISION = "revision";
-const MOST_BYTES = 16 * 1024 ** 3;
+/** Of one transaction: room for it is taken before. */
+const MOST_WRITES = 64;
 
-/** The part of the database that is written while it is open. */
-export interface Disk {
-  put(key: string, value: string): Promise<boolean>;
-  remove(key: string): Promise<boolean>;
-  close(): Promise<void>;
+/** A write that waits for the disk. */
+class Write {
+  readonly event: StoreEvent;
+  readonly result: Promise<WriteResult>;
+  resolve: (result: WriteResult) => void = () => undefined;
+  reject: (error: OpError) => void = () => undefined;
+
+  constructor(event: StoreEvent) {
+    this.event = event;
+    this.result = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+
+  get key(): string {
+    return this.event.type === "put" ? this.event.entry.key : this.event.key;
+  }
+
+  get revision(): Revision {
+    return this.event.type === "put" ? this.event.entry.modified : this.event.revision;
+  }
+
+  /** What is there when it is done. */
+  get entry(): Entry | undefined {
+    return this.event.type === "put" ? this.event.entry : undefined;
+  }
+
+  get change(): Change {
+    const { key, entry } = this;
+    return { key, value: entry && `${entry.created} ${entry.modified} ${entry.value}` };
+  }
 }
 
-export interface DiskStoreOptions {
-  /** Called once, when the disk has refused a write: the process is to end. */
-  readonly onFailure?: (error: OpError) => void;
-}
-
+/**
+ * Writes go to the disk one transaction after the other; what comes meanwhile makes the next one. One that the disk
+ * refuses has not happened, nor has any that came behind it and builds upon it: their callers are told why, and what
+ * comes then begins from what is on disk. So a full disk takes writes again as soon as there is room.
+ */
 export class DiskStore implements Store {
-  readonly #database: Disk;
-  readonly #options: DiskStoreOptions;
+  readonly #disk: Disk;
   readonly #memory: MemoryStore;
-  /** Writes on their way to the disk, as they will be; null: deleted. */
-  readonly #pending = new Map<string, Entry | null>();
-  readonly #queue: StoreEvent[] = [];
+  /** The last write of a key that is not on disk yet. */
+  readonly #pending = new Map<string, Write>();
+  #waiting: Write[] = [];
+  #isWriting = false;
   #next: Revision;
-  #failure: OpError | undefined;
-  /** Resolves when all writes up to now are on disk: they get there in order. */
-  #lastWrite: Promise<void> = Promise.resolve();
 
   /** @param memory - what is on the disk; `open` reads it */
-  constructor(database: Disk, memory: MemoryStore, options: DiskStoreOptions = {}) {
-    this.#database = database;
+  constructor(disk: Disk, memory: MemoryStore) {
+    this.#disk = disk;
     this.#memory = memory;
-    this.#options = options;
     this.#next = memory.currentRevision + 1;
   }
 
   /** @throws OpError `file-unreadable` when the folder cannot be used */
-  static open(folder: string, options: DiskStoreOptions = {}): DiskStore {
+  static open(folder: string): DiskStore {
     try {
-      const database = open<string, string>({
-        path: folder,
-        encoding: "string",
-        mapSize: MOST_BYTES,
-        maxReaders: 16,
-      });
-      let revision = Number(database.get(REVISION) ?? 0);
+      const disk = new LmdbDisk(folder);
+      let revision = Number(disk.get(REVISION) ?? 0);
       const entries: Entry[] = [];
-      for (const { key, value } of database.getRange({ start: "/" })) {
+      for (const { key, value } of disk.entries("/")) {
         if (!key.startsWith("/")) continue;
         const entry = parse(key, value);
         entries.push(entry);
         revision = Math.max(revision, entry.modified);
       }
-      return new DiskStore(database, new MemoryStore({ entries, revision }), options);
+      return new DiskStore(disk, new MemoryStore({ entries, revision }));
     } catch (cause) {
       const words = cause instanceof Error ? cause.message : String(cause);
       throw new OpError(`cannot keep objects in ${folder}: ${words}`, { code: "file-unreadable", cause });
@@ -94,89 +112,91 @@ export class DiskStore implements Store {
     return this.#memory.list(prefix, options);
   }
 
-  #latest(key: string): Entry | undefined {
-    const pending = this.#pending.get(key);
-    return pending === undefined ? this.#memory.entry(key) : (pending ?? undefined);
-  }
-
   async put(key: string, value: string, expected: Expected): Promise<WriteResult> {
-    if (this.#failure) throw this.#failure;
-    const before = this.#latest(key);
-    if ("absent" in expected ? before !== undefined : before?.modified !== expected.modified)
-      return this.#refused(key, before);
-    const revision = this.#next++;
-    const entry: Entry = { key, value, created: before?.created ?? revision, modified: revision };
-    this.#pending.set(key, entry);
-    const written = this.#database.put(key, `${entry.created} ${entry.modified} ${value}`);
-    return this.#settle({ type: "put", entry, ...(before && { before }) }, written);
+    for (;;) {
+      const before = this.#latest(key);
+      if ("absent" in expected ? before === undefined : before?.modified === expected.modified) {
+        const revision = this.#next++;
+        const entry: Entry = { key, value, created: before?.created ?? revision, modified: revision };
+        return this.#write({ type: "put", entry, ...(before && { before }) });
+      }
+      if (!(await this.#settled(key))) return { ok: false, current: before };
+    }
   }
 
   async delete(key: string, expected: { readonly modified: Revision }): Promise<WriteResult> {
-    if (this.#failure) throw this.#failure;
-    const before = this.#latest(key);
-    if (before?.modified !== expected.modified) return this.#refused(key, before);
-    const revision = this.#next++;
-    this.#pending.set(key, null);
-    return this.#settle({ type: "delete", key, revision, before }, this.#database.remove(key));
+    for (;;) {
+      const before = this.#latest(key);
+      if (before?.modified === expected.modified)
+        return this.#write({ type: "delete", key, revision: this.#next++, before });
+      if (!(await this.#settled(key))) return { ok: false, current: before };
+    }
   }
 
-  /** Told when what stands in the way can be read: whoever tries again would meet the same refusal before. */
-  async #refused(key: string, current: Entry | undefined): Promise<WriteResult> {
-    if (this.#pending.has(key)) await this.#lastWrite;
-    if (this.#failure) throw this.#failure;
-    return { ok: false, current };
+  /** With what is on its way to the disk. */
+  #latest(key: string): Entry | undefined {
+    const pending = this.#pending.get(key);
+    return pending ? pending.entry : this.#memory.entry(key);
+  }
+
+  /**
+   * Waits for the write of a key that stands in the way of another one: that is told when what is there can be read, lest
+   * whoever tries again meets the same refusal; and it stands when the disk has refused what was in its way.
+   * @returns false when there is none to wait for
+   */
+  async #settled(key: string): Promise<boolean> {
+    const pending = this.#pending.get(key);
+    if (!pending) return false;
+    await pending.result.catch(() => undefined);
+    return true;
+  }
+
+  #write(event: StoreEvent): Promise<WriteResult> {
+    const write = new Write(event);
+    this.#pending.set(write.key, write);
+    this.#waiting.push(write);
+    if (!this.#isWriting) {
+      this.#isWriting = true;
+      queueMicrotask(() => void this.#commitAll());
+    }
+    return write.result;
+  }
+
+  async #commitAll(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const writes = this.#waiting.splice(0, MOST_WRITES);
+      const revision = writes.at(-1)?.revision ?? 0;
+      try {
+        // In the same transaction: the count of a deletion would be lost with the key.
+        const count: Change = { key: REVISION, value: String(revision) };
+        await this.#disk.commit([...writes.map(({ change }) => change), count]);
+      } catch (cause) {
+        // Told as failed, but there.
+        if (this.#disk.get(REVISION) !== String(revision)) {
+          this.#refuse([...writes, ...this.#waiting], cause);
+          continue;
+        }
+      }
+      for (const write of writes) this.#publish(write);
+    }
+    this.#isWriting = false;
   }
 
   /** Readers and watchers see a write when it is on disk, and all before it. */
-  async #settle(event: StoreEvent, written: Promise<boolean>): Promise<WriteResult> {
-    const revision = event.type === "put" ? event.entry.modified : event.revision;
-    this.#queue.push(event);
-    // In the same transaction: the count of a deletion would be lost with the key.
-    const counted = this.#database.put(REVISION, String(revision));
-    const both = Promise.all([written, counted]);
-    this.#lastWrite = both.then(
-      () => undefined,
-      () => undefined,
-    );
-    try {
-      await both;
-    } catch (error) {
-      throw this.#fail(error);
-    }
-    // One before it is not on disk: neither this one nor those behind it have happened.
-    if (this.#failure) throw this.#failure;
-    this.#publish(revision);
-    return { ok: true, revision };
+  #publish(write: Write): void {
+    // A later write of the same key is still on its way.
+    if (this.#pending.get(write.key) === write) this.#pending.delete(write.key);
+    this.#memory.apply(write.event);
+    write.resolve({ ok: true, revision: write.revision });
   }
 
-  #fail(cause: unknown): OpError {
-    if (this.#failure) return this.#failure;
+  #refuse(writes: readonly Write[], cause: unknown): void {
     const words = cause instanceof Error ? cause.message : String(cause);
-    this.#failure = new OpError(`the disk refused a write, and no more are taken: ${words}`, {
-      code: "output-failed",
-      cause,
-    });
-    this.#options.onFailure?.(this.#failure);
-    return this.#failure;
-  }
-
-  #publish(upTo: Revision): void {
-    while (this.#queue.length > 0) {
-      const event = this.#queue[0] as StoreEvent;
-      const revision = event.type === "put" ? event.entry.modified : event.revision;
-      if (revision > upTo) return;
-      this.#queue.shift();
-      const key = event.type === "put" ? event.entry.key : event.key;
-      const pending = this.#pending.get(key);
-      // A later write of the same key is still on its way.
-      if (
-        pending === null
-          ? event.type === "delete"
-          : pending === (event.type === "put" ? event.entry : undefined)
-      )
-        this.#pending.delete(key);
-      this.#memory.apply(event);
-    }
+    const error = new OpError(`the disk refused the write: ${words}`, { code: "output-failed", cause });
+    this.#waiting = [];
+    this.#pending.clear();
+    this.#next = this.#memory.currentRevision + 1;
+    for (const write of writes) write.reject(error);
   }
 
   watch(prefix: string, from: Revision | undefined, sink: WatchSink): Watch {
@@ -189,7 +209,7 @@ export class DiskStore implements Store {
 
   async close(): Promise<void> {
     await this.#memory.close();
-    await this.#database.close();
+    await this.#disk.close();
   }
 }
 

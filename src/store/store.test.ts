@@ -1,11 +1,13 @@
 import { spawn } from "node:child_process";
-import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { build } from "esbuild";
 import { afterAll, describe, expect, it } from "vitest";
 import { storeConformance } from "../../test/support/store-conformance.ts";
 import { DiskStore } from "./disk-store.ts";
+import { type Change, type Disk, LmdbDisk } from "./lmdb-disk.ts";
+import { LmdbRoom } from "./lmdb-room.ts";
 import { MemoryStore } from "./memory-store.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "tortie-store."));
@@ -17,6 +19,32 @@ storeConformance({
   name: "disk",
   open: () => Promise.resolve(DiskStore.open(path.join(folder, `${count++}`))),
 });
+
+/** In memory; takes a turn, and refuses while it has a fault. */
+class FakeDisk implements Disk {
+  readonly kept = new Map<string, string>();
+  fault: string | undefined;
+  isTornAfterwards = false;
+  commits = 0;
+
+  get(key: string): string | undefined {
+    return this.kept.get(key);
+  }
+
+  async commit(changes: readonly Change[]): Promise<void> {
+    this.commits++;
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    if (this.fault !== undefined) throw new Error(this.fault);
+    for (const { key, value } of changes)
+      if (value === undefined) this.kept.delete(key);
+      else this.kept.set(key, value);
+    if (this.isTornAfterwards) throw new Error("Input/output error");
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
 
 describe("the store on disk", () => {
   it("has after a restart what it had before, and counts on", async () => {
@@ -37,32 +65,98 @@ describe("the store on disk", () => {
     await second.close();
   });
 
-  it("takes no write after one that the disk refused, and tells nobody of it", async () => {
-    let isFull = false;
-    const write = (): Promise<boolean> =>
-      isFull ? Promise.reject(new Error("no space left")) : Promise.resolve(true);
-    const disk = { put: write, remove: write, close: () => Promise.resolve() };
-    const failures: string[] = [];
-    const store = new DiskStore(disk, new MemoryStore(), {
-      onFailure: ({ message }) => failures.push(message),
-    });
+  it("tells of a write that the disk refuses, and of those behind it, and takes others again", async () => {
+    const disk = new FakeDisk();
+    const store = new DiskStore(disk, new MemoryStore());
     const told: string[] = [];
     store.watch("/", undefined, {
       events: (events) => told.push(...events.map((one) => (one.type === "put" ? one.entry.key : one.key))),
       failed: () => undefined,
     });
-    await store.put("/a", "1", { absent: true });
-    isFull = true;
-    const refused = store.put("/b", "1", { absent: true });
-    isFull = false;
-    const behind = store.put("/c", "1", { absent: true });
-    await expect(refused).rejects.toMatchObject({ code: "output-failed" });
-    await expect(behind).rejects.toMatchObject({ code: "output-failed" });
-    await expect(store.put("/d", "1", { absent: true })).rejects.toThrow("no more are taken");
-    expect((await store.list("/")).entries.map(({ key }) => key)).toEqual(["/a"]);
+    const first = await store.put("/a", "1", { absent: true });
+    if (!first.ok) throw new Error("refused");
+    disk.fault = "no space left on device";
+    // The second stands in the way of the third, until it has not happened.
+    const refused = [
+      store.delete("/a", { modified: first.revision }),
+      store.put("/b", "1", { absent: true }),
+      store.put("/a", "again", { absent: true }),
+    ];
+    const results = await Promise.allSettled(refused);
+    expect(results.map((one) => one.status === "rejected" && String(one.reason))).toEqual(
+      refused.map(() => expect.stringMatching(/refused the write: no space left on device$/)),
+    );
+    expect((await store.list("/")).entries.map(({ key, value }) => [key, value])).toEqual([["/a", "1"]]);
     expect(told).toEqual(["/a"]);
-    expect(failures).toHaveLength(1);
-    await store.close();
+    disk.fault = undefined;
+    const next = await store.put("/b", "2", { absent: true });
+    expect(next).toMatchObject({ ok: true, revision: first.revision + 1 });
+    expect(await store.delete("/a", { modified: first.revision })).toMatchObject({ ok: true });
+    expect(told).toEqual(["/a", "/b", "/a"]);
+    expect([...disk.kept.keys()].sort()).toEqual(["/b", "revision"]);
+  });
+
+  it("has a write that was told as failed and is on disk", async () => {
+    const disk = new FakeDisk();
+    const store = new DiskStore(disk, new MemoryStore());
+    disk.isTornAfterwards = true;
+    expect(await store.put("/a", "1", { absent: true })).toMatchObject({ ok: true });
+    expect(await store.get("/a")).toMatchObject({ value: "1" });
+  });
+
+  it("opens a database again that is at an end", async () => {
+    let opened = 0;
+    const kept = new Map<string, string>();
+    const place = path.join(folder, "broken");
+    mkdirSync(place);
+    writeFileSync(path.join(place, "data.mdb"), "");
+    const disk = new LmdbDisk(place, () => {
+      const isBroken = opened++ === 0;
+      const panic = Object.assign(new Error("MDB_PANIC"), { code: -30_795 });
+      const write = (): Promise<boolean> => (isBroken ? Promise.reject(panic) : Promise.resolve(true));
+      return {
+        get: (key: string) => kept.get(key),
+        getRange: () => [] as never,
+        put: (key: string, value: string) => write().finally(() => kept.set(key, value)),
+        remove: write,
+        close: () => Promise.resolve(),
+        getStats: () => ({ lastPageNumber: 1, pageSize: 4096 }),
+      };
+    });
+    await expect(disk.commit([{ key: "/a", value: "1" }])).rejects.toThrow("MDB_PANIC");
+    await disk.commit([{ key: "/a", value: "1" }]);
+    expect(opened).toBe(2);
+  });
+
+  it("has room on disk for a transaction before it begins", async () => {
+    const file = path.join(folder, "room.mdb");
+    writeFileSync(file, "");
+    let lastPageNumber = 1;
+    let asked = 0;
+    const room = new LmdbRoom(file, () => {
+      asked++;
+      return { lastPageNumber, pageSize: 4096 };
+    });
+    for (let taken = 0; taken < 50; taken++) {
+      const before = (lastPageNumber + 1) * 4096;
+      room.take([10_000]);
+      expect(statSync(file).size).toBeGreaterThanOrEqual(before + 10_000 + 32 * 1024);
+      expect(statSync(file).size).toBeLessThan(before + 3 * 1024 ** 2);
+      lastPageNumber += 12;
+    }
+    expect(asked).toBeLessThan(30);
+  });
+
+  it("makes one transaction of what comes while another is written", async () => {
+    const disk = new FakeDisk();
+    const store = new DiskStore(disk, new MemoryStore());
+    const first = store.put("/0", "x", { absent: true });
+    await Promise.resolve();
+    const others = Array.from({ length: 50 }, (_, index) =>
+      store.put(`/${index + 1}`, "x", { absent: true }),
+    );
+    await Promise.all([first, ...others]);
+    expect(disk.commits).toBe(2);
   });
 
   it("what was acknowledged is there after kill -9", async () => {
@@ -71,6 +165,7 @@ describe("the store on disk", () => {
     await build({
       stdin: {
         contents: `import { DiskStore } from "./disk-store.ts";
+import { type Change, type Disk, LmdbDisk } from "./lmdb-disk.ts";
           const store = DiskStore.open(process.argv[2]);
           for (let round = 0; ; round++) {
             const results = await Promise.all([0, 1, 2, 3].map((n) => store.put(\`/\${round}/\${n}\`, "x".repeat(500), { absent: true })));

@@ -107,6 +107,8 @@ describe.skipIf(!kernelAvailable())("streams with hostile clients", () => {
       directory: path.join(directory, "runtime"),
       catalogue: new ImageCatalogue(),
       toolsPath: path.join(directory, "tools.cjs"),
+      launcherPath: path.join(import.meta.dirname, "../../dist/bin/launcher.js"),
+      standInsPath: path.join(import.meta.dirname, "../../dist/bin/stand-ins.mjs"),
     });
     const folder = path.join(directory, "pod");
     mkdirSync(folder);

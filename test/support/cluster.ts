@@ -61,10 +61,19 @@ export class TestCluster {
   /**
    * @param options.beside - takes folders and kubeconfig of this one
    * @param options.unprivileged - everything runs as nobody; only root can ask for that
+   * @param options.within - words that every command comes behind, such as nsenter's
    */
-  constructor(options: { readonly beside?: TestCluster; readonly unprivileged?: boolean } = {}) {
+  constructor(
+    options: {
+      readonly beside?: TestCluster;
+      readonly unprivileged?: boolean;
+      readonly within?: readonly string[];
+      /** Where its folders are, which is the caller's to delete. */
+      readonly folder?: string;
+    } = {},
+  ) {
     this.name = `t${randomBytes(4).toString("hex")}`;
-    this.folder = options.beside?.folder ?? mkdtempSync("/tmp/tt.");
+    this.folder = options.beside?.folder ?? options.folder ?? mkdtempSync("/tmp/tt.");
     for (const name of ["state", "run", "home", "tmp"]) {
       const folder = path.join(this.folder, name);
       mkdirSync(folder, { recursive: true });
@@ -72,7 +81,7 @@ export class TestCluster {
     }
     this.#user = options.unprivileged
       ? ["setpriv", "--reuid", String(NOBODY), "--regid", String(NOBODY), "--clear-groups", "--"]
-      : [];
+      : (options.within ?? []);
     this.kubeconfig = path.join(this.folder, "home", "config");
     this.env = {
       ...process.env,

@@ -1,6 +1,7 @@
 /** @module `tortie status`: clusters of this machine, their nodes and processes, and where policies are in force. */
 import { existsSync, readdirSync } from "node:fs";
 import { askMachine, type MachineStatus } from "../../cluster/control-socket.ts";
+import { fullDiskText } from "../../cluster/disk-space.ts";
 import { layoutOf, stateRoot } from "../../cluster/layout.ts";
 import { readSettings } from "../../cluster/settings.ts";
 import type { Io } from "../io.ts";
@@ -48,6 +49,8 @@ export async function runStatus(
       ]),
     ),
   );
+  for (const { name: cluster, details } of found)
+    for (const disk of details?.fullDisks ?? []) io.err(`${cluster}: ${fullDiskText(disk)}`);
   for (const one of found)
     if (one.details && (name !== undefined || output === "wide")) showDetails(io, one.details, one.policies);
   return found.every(({ state }) => state === "running") ? 0 : 1;

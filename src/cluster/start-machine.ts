@@ -1,0 +1,93 @@
+/** @module The process of the machine, started from outside as somebody else than whoever starts it. */
+import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
+import type { Server } from "node:net";
+import path from "node:path";
+import { type CgroupRoot, delegateCgroup } from "../linux/cgroups.ts";
+import { unwritten, writeWhole } from "./disk-space.ts";
+import { CGROUPS, cgroupName, type Layout, RUN_ROOT } from "./layout.ts";
+import { inPrivateRoot } from "./private-root.ts";
+import { createUserNamespace, type UserRange } from "./user-namespace.ts";
+
+/** The cluster's user namespace, in the process that enters it. */
+const NAMESPACE_DESCRIPTOR = 5;
+
+/** The command that runs us again. */
+export function ourselves(): string[] {
+  return [process.execPath, ...process.execArgv, process.argv[1] ?? ""];
+}
+
+/** Half of what the machine can number, so that pods that start too many do not take the last one from it. */
+function delegate(layout: Layout, users: UserRange | undefined): CgroupRoot | undefined {
+  const most = Number(readFileSync("/proc/sys/kernel/pid_max", "utf8"));
+  const root = delegateCgroup({
+    name: cgroupName(layout),
+    user: users?.first,
+    processes: Math.min(Math.floor(most / 2), 100_000),
+  });
+  // Whoever ends the cluster may be in other groups than we are.
+  if (root) writeWhole(layout.cgroups, JSON.stringify(root));
+  else rmSync(layout.cgroups, { force: true });
+  return root;
+}
+
+/**
+ * The cluster is somebody else than whoever starts it: in a user namespace of its own, with a range of users where root
+ * starts it, with one otherwise.
+ * @param server - listens for the API
+ * @param users - undefined: the one user that we are
+ * @throws OpError `output-failed`, `kernel-refused`, `kernel-unavailable`
+ */
+export async function startMachine(
+  layout: Layout,
+  server: Server,
+  users: UserRange | undefined,
+): Promise<ChildProcess> {
+  const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
+  const inside = [
+    ...["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"],
+    ...ourselves(),
+    ...["machine", "--name", layout.name],
+  ];
+  const log = openLog(layout, "machine");
+  let namespace: number | undefined;
+  try {
+    namespace = users && (await createUserNamespace(users));
+    const options: SpawnOptions = {
+      stdio: ["pipe", log, log, fd, "pipe", ...(namespace === undefined ? [] : [namespace])],
+      detached: true,
+      env: {
+        ...process.env,
+        [RUN_ROOT]: path.dirname(layout.run),
+        [CGROUPS]: JSON.stringify(delegate(layout, users) ?? null),
+      },
+    };
+    const start = (): ChildProcess =>
+      namespace === undefined
+        ? spawn("unshare", ["--user", "--map-root-user", ...inside], options)
+        : spawn("nsenter", [`--user=/proc/self/fd/${NAMESPACE_DESCRIPTOR}`, "unshare", ...inside], options);
+    const at = layout.run;
+    const writable = [layout.state, layout.run];
+    const child =
+      namespace === undefined
+        ? start()
+        : inPrivateRoot({ at, program: process.argv[1] ?? "", writable }, start);
+    // One that ends at once is told of where we wait for it.
+    child.stdin?.on("error", () => undefined);
+    return child;
+  } finally {
+    if (namespace !== undefined) closeSync(namespace);
+    closeSync(log);
+  }
+}
+
+/** @throws OpError `output-failed` */
+export function openLog({ logs }: Layout, name: string): number {
+  const file = path.join(logs, `${name}.log`);
+  try {
+    mkdirSync(logs, { recursive: true });
+    return openSync(file, "a");
+  } catch (cause) {
+    throw unwritten(file, cause);
+  }
+}

@@ -12,6 +12,7 @@ import { keyOf, timeText } from "../client/objects.ts";
 import { WorkQueue } from "../client/work-queue.ts";
 import type { Netns } from "../linux/netns.ts";
 import type { DnsSettings } from "./etc-files.ts";
+import { NodeStorage, type StoringPod } from "./node-storage.ts";
 import type { PodNetwork } from "./pod-network.ts";
 import { PodWorker } from "./pod-worker.ts";
 import type { Runtime } from "./runtime/runtime.ts";
@@ -34,6 +35,8 @@ export interface KubeletOptions {
 const WORKERS = 16;
 const LEASE_SECONDS = 40;
 const RENEW_MS = 10_000;
+/** What all pods of the node may keep on it. */
+const CAPACITY_BYTES = 10 * 1024 ** 3;
 
 export class Kubelet {
   readonly #options: KubeletOptions;
@@ -43,6 +46,7 @@ export class Kubelet {
   readonly #queue: WorkQueue;
   readonly #events: EventRecorder;
   #renewal: NodeJS.Timeout | undefined;
+  readonly #storage: NodeStorage;
 
   constructor(options: KubeletOptions) {
     this.#options = options;
@@ -53,6 +57,13 @@ export class Kubelet {
     this.#queue = new WorkQueue((key) => this.#sync(key), {
       workers: WORKERS,
       onError: (key, error) => told(`pod ${key}`)(error),
+    });
+    this.#storage = new NodeStorage({
+      directory: options.directory,
+      capacityBytes: CAPACITY_BYTES,
+      pods: () => this.#runningPods(),
+      pressure: (message) => void this.#reportPressure(message).catch(told("disk pressure")),
+      onError: told("storage"),
     });
     this.#services = new Informer(client, SERVICES, { onError: told("services") });
     this.#pods = new Informer(client, PODS, {
@@ -77,7 +88,34 @@ export class Kubelet {
     this.#pods.start();
     await this.#pods.ready;
     await this.#tellReady();
+    this.#storage.start();
     if (!this.#options.runtime.hasLimits) await this.#reportNoLimits();
+  }
+
+  *#runningPods(): Iterable<StoringPod> {
+    for (const [key, { worker }] of this.#workers) {
+      const pod = this.#pods.byKey(key);
+      if (pod) yield { pod, worker };
+    }
+  }
+
+  /** @param message - undefined: there is room */
+  async #reportPressure(message: string | undefined): Promise<void> {
+    const { client, node } = this.#options;
+    const now = timeText(new Date());
+    const condition = {
+      type: "DiskPressure",
+      status: message === undefined ? "False" : "True",
+      reason: message === undefined ? "KubeletHasNoDiskPressure" : "KubeletHasDiskPressure",
+      message: message ?? "kubelet has no disk pressure",
+      lastHeartbeatTime: now,
+      lastTransitionTime: now,
+    };
+    const found = await client.get<Node>(NODES, { name: node });
+    const others = (found.status?.conditions ?? []).filter(({ type }) => type !== "DiskPressure");
+    const status = { conditions: [...others, condition] };
+    await client.patch(NODES, { name: node }, { status }, { type: "merge", subresource: "status" });
+    if (message !== undefined) this.#events.warning(found, "EvictionThresholdMet", message);
   }
 
   async #reportNoLimits(): Promise<void> {
@@ -197,7 +235,12 @@ export class Kubelet {
 
   #nodeStatus(): NodeStatus {
     const { node, addresses, version } = this.#options;
-    const capacity = { cpu: "2", memory: "4Gi", "ephemeral-storage": "10Gi", pods: "5000" };
+    const capacity = {
+      cpu: "2",
+      memory: "4Gi",
+      "ephemeral-storage": `${CAPACITY_BYTES / 1024 ** 3}Gi`,
+      pods: "5000",
+    };
     return {
       addresses: [
         ...addresses.map((address) => ({ type: "InternalIP", address })),
@@ -222,6 +265,7 @@ export class Kubelet {
 
   async stop(): Promise<void> {
     clearInterval(this.#renewal);
+    this.#storage.stop();
     this.#pods.stop();
     this.#services.stop();
     this.#queue.stop();

@@ -110,6 +110,16 @@ export class PodContainers {
     };
   }
 
+  /** The root of each container that has processes, as this process sees it. */
+  roots(): ReadonlyMap<string, string> {
+    const found = new Map<string, string>();
+    for (const [name, { running }] of this.#begun) {
+      const pid = this.#options.runtime.firstPid(running);
+      if (pid !== undefined) found.set(name, `/proc/${pid}/root/`);
+    }
+    return found;
+  }
+
   #logPath(name: string, restart: number): string {
     return path.join(this.#options.directory, "logs", name, `${restart}.log`);
   }

@@ -13,6 +13,7 @@ import { PODS, type Pod, type Service } from "../client/kinds.ts";
 import { timeText } from "../client/objects.ts";
 import type { Netns } from "../linux/netns.ts";
 import type { PodFacts } from "./environment.ts";
+import type { PodStorage } from "./ephemeral-storage.ts";
 import { type DnsSettings, hostsFile, resolvConf } from "./etc-files.ts";
 import { PodContainers } from "./pod-containers.ts";
 import type { ContainerView } from "./pod-host.ts";
@@ -40,9 +41,12 @@ export interface PodWorkerOptions {
 }
 
 const CONNECT_AGAIN_MS = 2000;
+/** As the kubelet gives a pod that is over its limits. */
+const EVICTION_GRACE_SECONDS = 1;
 
 export class PodWorker {
   readonly #options: PodWorkerOptions;
+  #evicted: PodFailure | undefined;
   readonly #volumes: PodVolumes;
   readonly #containers: PodContainers;
   #connected: ConnectedPod | undefined;
@@ -85,6 +89,11 @@ export class PodWorker {
     }
     this.#startTime ??= pod.status?.startTime ?? timeText(new Date());
     if (await this.#isPastDeadline(pod)) return false;
+    if (this.#evicted) {
+      await this.#endAs(pod, this.#evicted, EVICTION_GRACE_SECONDS);
+      await rm(path.join(this.#options.directory, "volumes"), { recursive: true, force: true });
+      return false;
+    }
     for (const container of allContainers(pod)) this.#containers.recordOf(pod, container);
     const sandbox = await this.#connect(pod);
     if (sandbox) await this.#containers.start(pod, { sandbox, facts: this.#facts(pod) });
@@ -111,11 +120,29 @@ export class PodWorker {
     }
     const message = "Pod was active on the node longer than the specified deadline";
     this.#options.events.normal(pod, "DeadlineExceeded", message);
-    await this.#containers.stopAll(graceOf(pod));
-    await this.#tell(pod, { reason: "DeadlineExceeded", message });
+    await this.#endAs(pod, { reason: "DeadlineExceeded", message }, graceOf(pod));
+    return true;
+  }
+
+  /** The pod is Failed, and nothing of it runs. */
+  async #endAs(pod: Pod, failure: PodFailure, graceSeconds: number): Promise<void> {
+    await this.#containers.stopAll(graceSeconds);
+    await this.#tell(pod, failure);
     this.#disconnect();
     this.#releaseAddresses();
-    return true;
+  }
+
+  /** What it keeps on the node. */
+  storage(): PodStorage {
+    return { directory: this.#options.directory, roots: this.#containers.roots() };
+  }
+
+  /** It is ended soon, for good: what it keeps is gone, but for its logs. */
+  evict(pod: Pod, message: string): void {
+    if (this.#evicted) return;
+    this.#evicted = { reason: "Evicted", message };
+    this.#options.events.warning(pod, "Evicted", message);
+    this.#options.wake(0);
   }
 
   /** The pod is gone from the API, or belongs to another by now: everything of it ends. */
@@ -150,11 +177,13 @@ export class PodWorker {
       this.#sandbox = { uid, namespace, name, hostname, netns, addresses, directory };
       return this.#sandbox;
     } catch (error) {
-      if (!(error instanceof OpError)) throw error;
+      // A full disk says so in an event, and is tried again.
+      if (!(error instanceof OpError) && (error as NodeJS.ErrnoException).code === undefined) throw error;
+      const problem = error instanceof Error ? error.message : String(error);
       events.warning(
         pod,
         "FailedCreatePodSandBox",
-        `Failed to create pod sandbox: plugin type="tortie" failed (add): ${error.message}`,
+        `Failed to create pod sandbox: plugin type="tortie" failed (add): ${problem}`,
       );
       wake(CONNECT_AGAIN_MS);
       return undefined;

@@ -28,6 +28,9 @@ export class LogWriter {
   readonly #file: string;
   #fd: number | undefined;
   #bytes = 0;
+  #lostBytes = 0;
+  /** The last line was written in part. */
+  #isMidLine = false;
   readonly #rest: Record<LogStream, Buffer | undefined> = { stdout: undefined, stderr: undefined };
 
   /** Makes the file, so that a container that says nothing has an empty log. */
@@ -65,17 +68,47 @@ export class LogWriter {
     this.#append(line(logTime(), stream, "F", Buffer.from(text)));
   }
 
+  /**
+   * What cannot be written, for want of room say, is counted and not kept: a container's output ends no process of ours.
+   * When there is room again, the log says how much it lacks.
+   */
   #append(bytes: Buffer): void {
-    if (this.#fd === undefined) {
-      this.#fd = openSync(this.#file, "a");
-      this.#bytes = fstatSync(this.#fd).size;
+    try {
+      this.#rotate();
+      if (this.#fd === undefined) {
+        this.#fd = openSync(this.#file, "a");
+        this.#bytes = fstatSync(this.#fd).size;
+      }
+      if (this.#lostBytes > 0) this.#reportLost(this.#fd);
+      this.#writeAll(this.#fd, bytes);
+    } catch {
+      this.#lostBytes += bytes.length;
     }
-    writeSync(this.#fd, bytes);
-    this.#bytes += bytes.length;
-    if (this.#bytes < ROTATE_BYTES) return;
+  }
+
+  /** @throws what the file system throws; a line that is only begun is ended then, when there is room */
+  #writeAll(fd: number, bytes: Buffer): void {
+    let at = 0;
+    try {
+      while (at < bytes.length) at += writeSync(fd, bytes, at);
+    } finally {
+      this.#bytes += at;
+      this.#isMidLine = at > 0 ? bytes[at - 1] !== NEWLINE : this.#isMidLine;
+    }
+  }
+
+  #reportLost(fd: number): void {
+    const words = `tortie: ${this.#lostBytes} bytes of output could not be written`;
+    const text = line(logTime(), "stderr", "F", Buffer.from(words));
+    this.#writeAll(fd, this.#isMidLine ? Buffer.concat([Buffer.from("\n"), text]) : text);
+    this.#lostBytes = 0;
+  }
+
+  #rotate(): void {
+    if (this.#fd === undefined || this.#bytes < ROTATE_BYTES) return;
     closeSync(this.#fd);
+    this.#fd = undefined;
     renameSync(this.#file, `${this.#file}.1`);
-    this.#fd = openSync(this.#file, "a");
     this.#bytes = 0;
   }
 

@@ -252,7 +252,7 @@ export function buildRoot(spec: RootSpec): void {
     "kernel-refused",
   );
   checked(
-    libc().mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=512m"),
+    libc().mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=512m,nr_inodes=200k"),
     "mount a container's root",
     "kernel-refused",
   );

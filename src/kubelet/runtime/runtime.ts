@@ -287,6 +287,11 @@ export class Runtime {
     );
   }
 
+  /** Process 1 of a container's own PID namespace, where it has one by now. */
+  firstPid(container: RunningContainer): number | undefined {
+    return this.#own(container).spaces?.first.pid;
+  }
+
   /** Of the process that answers for containers without one. */
   get standIns(): { readonly pid: number | undefined; readonly restarts: number } {
     const { pid, restarts } = this.#standIns;

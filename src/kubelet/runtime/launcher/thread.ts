@@ -327,9 +327,10 @@ function remote(error: unknown): RemoteError {
   }
   if (error instanceof OpError)
     return { name: error.name, message: error.message, code: error.code, facts: error.facts };
-  return error instanceof Error
-    ? { name: error.name, message: error.stack ?? error.message }
-    : { name: "Error", message: String(error) };
+  if (!(error instanceof Error)) return { name: "Error", message: String(error) };
+  // What the file system refuses says enough; what should not be has its stack.
+  const isExpected = (error as NodeJS.ErrnoException).code !== undefined;
+  return { name: error.name, message: isExpected ? error.message : (error.stack ?? error.message) };
 }
 
 confine();

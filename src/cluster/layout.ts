@@ -72,6 +72,9 @@ export function layoutOf(name: string): Layout {
 /** In the environment of the machine: a CgroupRoot, or null. */
 export const CGROUPS = "TORTIE_CGROUPS";
 
+/** In the environment of a machine that is started again. */
+export const STARTED_AGAIN = "TORTIE_STARTED_AGAIN";
+
 /** Where the parts of a cluster find its sockets: their own environment and user may say something else. */
 export const RUN_ROOT = "TORTIE_RUN_ROOT";
 

@@ -1,5 +1,6 @@
 /** @module The process of the machine: `tortie machine --name N`, executed in namespaces of its own. */
-import { closeSync, read, readdirSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, read, readdirSync, readFileSync, rmSync, writeSync } from "node:fs";
+import path from "node:path";
 import { promisify } from "node:util";
 import { OpError } from "../base/errors.ts";
 import { formatIssue } from "../base/issue.ts";
@@ -9,7 +10,8 @@ import { O_CLOEXEC } from "../linux/constants.ts";
 import { assetPath } from "./assets.ts";
 import { serveMachine } from "./control-socket.ts";
 import { readCredentials } from "./credentials.ts";
-import { CGROUPS, type Layout, layoutOf } from "./layout.ts";
+import { LastResort } from "./last-resort.ts";
+import { CGROUPS, type Layout, layoutOf, STARTED_AGAIN } from "./layout.ts";
 import { Machine } from "./machine.ts";
 import { processLog } from "./process-log.ts";
 import { readSettings, type Settings } from "./settings.ts";
@@ -49,16 +51,17 @@ async function isToBegin(): Promise<boolean> {
 
 export async function runMachine(name: string, version: string): Promise<void> {
   closeInherited();
-  if (!(await isToBegin())) return;
+  const isAgain = process.env[STARTED_AGAIN] !== undefined;
+  if (!isAgain && !(await isToBegin())) return;
   const layout = layoutOf(name);
+  // Of the machine before us: nothing of it runs.
+  if (isAgain) clearRun(layout);
   const settings = readSettings(layout);
   const credentials = readCredentials(layout);
   if (!settings || !credentials)
     throw new OpError(`there is no cluster ${name}`, { code: "cluster-missing", facts: { name } });
   const log = processLog();
-  process.on("unhandledRejection", (error) =>
-    log(`unhandled: ${error instanceof Error ? error.stack : String(error)}`),
-  );
+  new LastResort({ log, end: (code) => process.exit(code) }).install();
   try {
     const machine = await Machine.start({
       layout,
@@ -89,6 +92,12 @@ export async function runMachine(name: string, version: string): Promise<void> {
     // The other processes end with this one: it is their namespace's first.
     process.exit(1);
   }
+}
+
+/** Pods start as after a reboot. */
+function clearRun({ run }: Layout): void {
+  for (const name of ["pods", "kubelets", "runtime"])
+    rmSync(path.join(run, name), { recursive: true, force: true });
 }
 
 function tell(news: MachineNews): void {

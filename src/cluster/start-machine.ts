@@ -5,12 +5,29 @@ import type { Server } from "node:net";
 import path from "node:path";
 import { type CgroupRoot, delegateCgroup } from "../linux/cgroups.ts";
 import { unwritten, writeWhole } from "./disk-space.ts";
-import { CGROUPS, cgroupName, type Layout, RUN_ROOT } from "./layout.ts";
+import { START_AGAIN } from "./last-resort.ts";
+import { CGROUPS, cgroupName, type Layout, RUN_ROOT, STARTED_AGAIN } from "./layout.ts";
 import { inPrivateRoot } from "./private-root.ts";
 import { createUserNamespace, type UserRange } from "./user-namespace.ts";
 
 /** The cluster's user namespace, in the process that enters it. */
 const NAMESPACE_DESCRIPTOR = 5;
+
+/**
+ * Starts the machine again where it has ended itself for that ({@link START_AGAIN}), or has crashed (SIGABRT, SIGSEGV),
+ * and gives up after a few times in a row. A shell, which costs a megabyte: another process of ours would cost forty.
+ */
+export const SUPERVISE = `count=0
+while :; do
+  began=$(date +%s)
+  "$@"
+  code=$?
+  case $code in ${START_AGAIN} | 134 | 139) ;; *) exit $code ;; esac
+  [ $(($(date +%s) - began)) -gt 10 ] && count=0
+  count=$((count + 1))
+  [ $count -gt 5 ] && exit $code
+  export ${STARTED_AGAIN}=$count
+done`;
 
 /** The command that runs us again. */
 export function ourselves(): string[] {
@@ -62,10 +79,11 @@ export async function startMachine(
         [CGROUPS]: JSON.stringify(delegate(layout, users) ?? null),
       },
     };
-    const start = (): ChildProcess =>
+    const words =
       namespace === undefined
-        ? spawn("unshare", ["--user", "--map-root-user", ...inside], options)
-        : spawn("nsenter", [`--user=/proc/self/fd/${NAMESPACE_DESCRIPTOR}`, "unshare", ...inside], options);
+        ? ["unshare", "--user", "--map-root-user", ...inside]
+        : ["nsenter", `--user=/proc/self/fd/${NAMESPACE_DESCRIPTOR}`, "unshare", ...inside];
+    const start = (): ChildProcess => spawn("sh", ["-c", SUPERVISE, "sh", ...words], options);
     const at = layout.run;
     const writable = [layout.state, layout.run];
     const child =

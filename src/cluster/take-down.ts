@@ -43,14 +43,19 @@ export function releaseCgroups(layout: Layout): void {
 
 /** Resolves when nothing of it runs: its child is the first process of the namespaces. */
 export async function killMachine(pid: number): Promise<void> {
-  const all = [pid, ...childrenOf(pid)];
+  const all = [pid, ...descendantsOf(pid)];
   try {
-    process.kill(pid, "SIGKILL");
+    // A shell that would start it again, and what it has started: they are one process group.
+    process.kill(-pid, "SIGKILL");
   } catch {
     // It has ended by itself.
   }
   const deadline = Date.now() + DOWN_MS;
   while (all.some(hasCommand) && Date.now() < deadline) await sleep(LOOK_MS);
+}
+
+function descendantsOf(pid: number): number[] {
+  return childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)]);
 }
 
 function childrenOf(pid: number): number[] {

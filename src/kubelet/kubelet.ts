@@ -16,6 +16,7 @@ import { NodeStorage, type StoringPod } from "./node-storage.ts";
 import type { PodNetwork } from "./pod-network.ts";
 import { PodWorker } from "./pod-worker.ts";
 import type { Runtime } from "./runtime/runtime.ts";
+import { messageOf } from "./streams/status.ts";
 
 export interface KubeletOptions {
   readonly node: string;
@@ -56,7 +57,11 @@ export class Kubelet {
     this.#events = new EventRecorder(client, { component: "kubelet", host: node });
     this.#queue = new WorkQueue((key) => this.#sync(key), {
       workers: WORKERS,
-      onError: (key, error) => told(`pod ${key}`)(error),
+      onError: (key, error) => {
+        told(`pod ${key}`)(error);
+        const pod = this.#pods.byKey(key);
+        if (pod) this.#events.warning(pod, "FailedSync", `error syncing pod: ${messageOf(error)}`);
+      },
     });
     this.#storage = new NodeStorage({
       directory: options.directory,

@@ -5,7 +5,7 @@
  * `setns` moves the calling thread. All our calls are made on Node's main thread inside one synchronous window, so no
  * other JavaScript ever sees a foreign namespace. libuv's worker threads never move.
  */
-import { closeSync, openSync } from "node:fs";
+import { closeSync, fstatSync, openSync, statSync } from "node:fs";
 import { BugError, OpError } from "../base/errors.ts";
 import { CLONE_NEWNET } from "./constants.ts";
 import { checked, libc } from "./libc.ts";
@@ -36,6 +36,12 @@ export function homeNetns(): Netns {
   if (!home && entered) throw new BugError("home namespace asked for from inside another one");
   home ??= openCurrent("home");
   return home;
+}
+
+/** Whether this thread is where it was started, as the kernel says. What failed on the way back from elsewhere has not come home. */
+export function isHome(): boolean {
+  const { fd } = home ?? { fd: undefined };
+  return fd === undefined ? entered === undefined : fstatSync(fd).ino === statSync(THREAD_NS).ino;
 }
 
 /** A new, empty namespace: loopback is down, and every sysctl is at its default. The caller closes it. */

@@ -172,8 +172,8 @@ export class TestCluster {
       const at = words.indexOf("--name");
       if (at < 1 || words[at + 1] !== this.name || !words[at - 2]?.endsWith("tortie.js")) continue;
       const node = words.indexOf("--node");
-      // `unshare` names the same command, before the machine itself.
-      if (words[0]?.endsWith("unshare")) continue;
+      // Those that start the machine name the same command.
+      if (["sh", "nsenter", "unshare"].some((name) => words[0]?.endsWith(name))) continue;
       found.set(`${words[at - 1]}${node > 0 ? `-${words[node + 1]}` : ""}`, pid);
     }
     return found;

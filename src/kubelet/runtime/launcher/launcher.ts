@@ -35,6 +35,8 @@ class LauncherThread {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   readonly #ends = new Map<number, Waiting>();
+  /** Of processes that have not ended. */
+  readonly #pids = new Map<number, number>();
   #last = 0;
   /** When it was last asked for something, as a number that grows. */
   used = 0;
@@ -61,8 +63,12 @@ class LauncherThread {
     else if ("error" in answer) {
       this.#ends.delete(id);
       this.#take(this.#waiting, id)?.reject(errorOf(answer.error));
-    } else if ("end" in answer) this.#take(this.#ends, id)?.resolve(answer.end);
-    else this.#take(this.#ends, id)?.reject(new Error(answer.failed));
+    } else {
+      this.#pids.delete(id);
+      const waiting = this.#take(this.#ends, id);
+      if ("end" in answer) waiting?.resolve(answer.end);
+      else waiting?.reject(new Error(answer.failed));
+    }
   }
 
   #take(from: Map<number, Waiting>, id: number): Waiting | undefined {
@@ -71,10 +77,18 @@ class LauncherThread {
     return found;
   }
 
-  /** Nobody hears of the end of what it has started any more. */
+  /** Nobody hears of the end of what it has started any more: so it ends now. */
   #died(why: string): void {
     if (this.dead) return;
     this.dead = true;
+    for (const pid of this.#pids.values()) {
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch {
+        // It has ended by itself.
+      }
+    }
+    this.#pids.clear();
     const error = new OpError(`a thread that starts containers has failed: ${why}`, {
       code: "kernel-refused",
     });
@@ -110,6 +124,7 @@ class LauncherThread {
     // Who starts it hears of it; until then, nobody does.
     end.catch(() => undefined);
     const started = (await result) as Started;
+    if (started.pid !== undefined && this.#ends.has(id)) this.#pids.set(id, started.pid);
     const kill = (signal: NodeJS.Signals): void => {
       if (this.#ends.has(id)) void this.ask({ do: "kill", process: id, signal }).catch(() => undefined);
     };
@@ -130,7 +145,7 @@ function errorOf({ name, message, reason, exitCode, code, facts }: RemoteError):
 
 export class Launcher {
   readonly #program: string;
-  readonly #setup: LauncherThread;
+  #setup: LauncherThread;
   readonly #confined = new Map<string, LauncherThread>();
   #uses = 0;
 
@@ -142,6 +157,7 @@ export class Launcher {
 
   /** What is built, and not executed. @throws ContainerError, OpError */
   ask<T>(request: Exclude<Request, { do: "start" | "exec" | "kill" }>): Promise<T> {
+    if (this.#setup.dead) this.#setup = new LauncherThread(this.#program, { kind: "setup" });
     return this.#setup.ask<T>(request);
   }
 

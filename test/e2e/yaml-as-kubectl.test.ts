@@ -1,19 +1,29 @@
 /** @module What YAML says, held against kubectl's own reader: `kubectl label --local` prints what it has read as JSON. */
 import { execFileSync } from "node:child_process";
+import { isDeepStrictEqual } from "node:util";
 import { describe, expect, it } from "vitest";
 import { decodeBody } from "../../src/apiserver/body.ts";
 import { kubectlPath } from "../support/kubectl.ts";
+import { Random } from "../support/random.ts";
 
 const HEAD = "apiVersion: example.com/v1\nkind: Foo\nmetadata: {name: a}\n";
 const kubectl = kubectlPath("v36");
 
+/** What kubectl makes of each document of a text. @throws Error where it refuses one */
+function readAllByKubectl(text: string): Record<string, unknown>[] {
+  const args = ["label", "--local", "-f", "-", "-o", "json", "x=y"];
+  const maxBuffer = 64 * 1024 * 1024;
+  const answer = execFileSync(kubectl, args, { input: text, stdio: "pipe", encoding: "utf8", maxBuffer });
+  return answer.split(/(?<=^\})\n(?=\{)/m).map((part) => {
+    const { metadata: _, ...rest } = JSON.parse(part) as Record<string, unknown>;
+    return rest;
+  });
+}
+
 /** @returns undefined for what kubectl refuses */
 function readByKubectl(text: string): unknown {
   try {
-    const args = ["label", "--local", "-f", "-", "-o", "json", "x=y"];
-    const answer = execFileSync(kubectl, args, { input: text, stdio: "pipe", encoding: "utf8" });
-    const { metadata: _, ...rest } = JSON.parse(answer) as Record<string, unknown>;
-    return rest;
+    return readAllByKubectl(text)[0];
   } catch {
     return undefined;
   }
@@ -78,5 +88,72 @@ describe("a body of YAML is what kubectl would have sent", () => {
 
   it.each(Object.entries(REFUSED))("refused by both: %s", (_why, text) => {
     expect([readByKubectl(HEAD + text), readHere(HEAD + text)]).toEqual([undefined, undefined]);
+  });
+});
+
+/** `TORTIE_SEED=12345` replays one run. */
+const SEED = Number(process.env["TORTIE_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+const LETTERS = "0123456789xXoObBeE+-._:yYnNfaltrusi~";
+
+/** Unquoted, near to numbers and words; none that ends or begins something else. */
+function randomScalar(random: Random): string {
+  for (;;) {
+    const reach = random.chance(0.5) ? 18 : LETTERS.length;
+    const text = Array.from({ length: random.between(1, 7) }, () => LETTERS[random.below(reach)]).join("");
+    if (!/:$|^-$|^:|^---|^\.\.\.|^[-+]?\.(?:inf|nan)$/i.test(text)) return text;
+  }
+}
+
+/** A mapping whose keys, merges and aliases come in any order, and may come twice. */
+function randomMapping(random: Random, anchors: number, depth: number): string {
+  const entries = Array.from({ length: random.below(5) }, () => {
+    const alias = (): string => `*a${random.below(anchors)}`;
+    const key = random.pick(["p", "q", "r", "s", "1", "yes", "'<<'"]);
+    switch (random.below(depth > 0 && anchors > 0 ? 6 : 1)) {
+      case 0:
+      case 1:
+        return `${key}: ${random.between(0, 9)}`;
+      case 2:
+        return `${key}: ${randomMapping(random, anchors, depth - 1)}`;
+      case 3:
+        return `${key}: ${alias()} `;
+      case 4:
+        return `<<: [${alias()} , ${randomMapping(random, anchors, 0)}, ${alias()} ]`;
+      default:
+        return random.chance(0.5) ? `<<: ${alias()} ` : `<<: ${randomMapping(random, anchors, depth - 1)}`;
+    }
+  });
+  return `{${entries.join(", ")}}`;
+}
+
+describe(`random texts, from seed ${SEED}`, () => {
+  it("10,000 scalars are read as kubectl reads them", () => {
+    const random = new Random(SEED);
+    const scalars = [...new Set(Array.from({ length: 10_000 }, () => randomScalar(random)))];
+    const text = `${HEAD}a:\n${scalars.map((scalar) => `- ${scalar}\n`).join("")}`;
+    const [theirs, ours] = [readByKubectl(text), readHere(text)].map((read) => (read as { a: unknown[] }).a);
+    const wrong = scalars.flatMap((scalar, at) =>
+      JSON.stringify(ours?.[at]) === JSON.stringify(theirs?.[at]) ? [] : [[scalar, ours?.[at], theirs?.[at]]],
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  it("500 documents of anchors, merges and keys that come twice are read as kubectl reads them", () => {
+    const random = new Random(SEED);
+    const texts = Array.from({ length: 500 }, () => {
+      const count = random.between(1, 4);
+      const anchored = Array.from(
+        { length: count },
+        (_, at) => `a${at}: &a${at} ${randomMapping(random, at, 2)}\n`,
+      );
+      return `${HEAD}${anchored.join("")}z: ${randomMapping(random, count, 3)}\n`;
+    });
+    const theirs = readAllByKubectl(texts.join("---\n"));
+    expect(theirs).toHaveLength(texts.length);
+    const wrong = texts.filter((text, at) => {
+      const ours = readHere(text);
+      return ours === undefined || !isDeepStrictEqual(ours, theirs[at]);
+    });
+    expect(wrong).toEqual([]);
   });
 });

@@ -51,8 +51,9 @@ export function resolvePlain(text: string): unknown {
 
 /** @returns undefined when the text is no number */
 export function resolveNumber(text: string): number | undefined {
-  // Underscores stand between digits, but not in what begins with a point.
-  const digits = text.includes("_") && !text.startsWith(".") ? text.replaceAll("_", "") : text;
+  // Underscores may stand anywhere; in what begins with a point, between digits only.
+  const isSpaced = text.includes("_") && !(text.startsWith(".") && /(?<![0-9])_|_(?![0-9])/.test(text));
+  const digits = isSpaced ? text.replaceAll("_", "") : text;
   if (DECIMAL.test(digits)) return Number(digits);
   const other = OTHER_INTEGER.exec(digits);
   if (other) {
@@ -60,5 +61,7 @@ export function resolveNumber(text: string): number | undefined {
     const literal = (other[2] ?? "").toLowerCase();
     return sign * (/^0[0-7]/.test(literal) ? Number.parseInt(literal, 8) : Number(literal));
   }
-  return FLOAT.test(digits) ? Number(digits) : undefined;
+  // What is beyond a float64 is no number to Go either, but text.
+  const float = FLOAT.test(digits) ? Number(digits) : Number.NaN;
+  return Number.isFinite(float) ? float : undefined;
 }

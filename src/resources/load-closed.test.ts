@@ -108,3 +108,12 @@ test.each([
   const { issues } = decodeTexts([{ file: "a.yaml", text, scanned: true }]);
   expect(issues).toMatchObject([{ severity: "error", unread: true }]);
 });
+
+test("of two objects of one name that differ, nobody knows which counts", () => {
+  const policy = (label: string): string =>
+    `${NP}metadata: {name: a}\nspec: {podSelector: {matchLabels: {app: ${label}}}}\n`;
+  const unread = (...texts: readonly string[]): boolean[] =>
+    load(texts.join("---\n")).issues.map((issue) => issue.unread === true);
+  expect(unread(policy("x"), policy("z"))).toEqual([true]);
+  expect(unread(policy("x"), `# the same\n${policy("x")}`)).toEqual([false]);
+});

@@ -279,8 +279,15 @@ class Loader {
       code: "duplicate-object",
       path: "metadata.name",
       message: `${name} stands twice: the first is${where || " another of this input"}`,
+      // Of two that say different things, either may be the narrower one.
+      ...(contentOf(first) !== contentOf(object) && { unread: true }),
     });
   }
+}
+
+/** What an object says, wherever it stands. */
+function contentOf(object: KubernetesObject): string {
+  return JSON.stringify(object, (key, value: unknown) => (key === "source" ? undefined : value));
 }
 
 /** Misspelt as well: a test that is passed over would count as one that holds. */

@@ -30,7 +30,7 @@ export function ensurePackages() {
   const lock = readFileSync(path.join(ROOT, "package-lock.json"), "utf8");
   if (existsSync(mark) && readFileSync(mark, "utf8") === lock) return;
   process.stderr.write("installing packages …\n");
-  run("npm", ["ci", "--no-fund", "--no-audit", "--loglevel=error"]);
+  run("npm", ["ci", "--ignore-scripts", "--no-fund", "--no-audit", "--loglevel=error"]);
   writeFileSync(mark, lock);
 }
 

@@ -48,6 +48,9 @@ export const PATCH_KINDS: Readonly<Record<string, PatchKind>> = {
   "application/apply-patch": "apply",
 };
 
+/** As kube-apiserver: what is beyond is not told. Clients take headers up to a limit only. */
+const MAX_WARNINGS = 4096;
+
 export class Exchange {
   readonly options: HandlerOptions;
   readonly request: IncomingMessage;
@@ -57,6 +60,7 @@ export class Exchange {
   readonly form: Form;
   /** Of the body that was read last. */
   #duplicates: readonly string[] = [];
+  #warned = 0;
 
   constructor(
     options: HandlerOptions,
@@ -127,7 +131,12 @@ export class Exchange {
   };
 
   #warn(text: string): void {
-    this.response.appendHeader("warning", `299 - ${JSON.stringify(text)}`);
+    const header = `299 - ${JSON.stringify(text)}`;
+    this.#warned += header.length;
+    if (this.#warned > MAX_WARNINGS) return;
+    // A header is bytes: UTF-8, without the one control character that JSON leaves as it is.
+    const bytes = Buffer.from(header.replaceAll("\u007f", "?"));
+    this.response.appendHeader("warning", bytes.toString("latin1"));
   }
 
   isAsked(name: string): boolean {

@@ -47,7 +47,8 @@ export function sendJson(
     "content-length": Buffer.byteLength(body),
     "cache-control": "no-cache, private",
   });
-  response.end(body);
+  // Node writes the headers in the encoding of a body that is text, and those that warn are bytes already.
+  response.end(response.hasHeader("warning") ? Buffer.from(body) : body);
 }
 
 export function sendStatus(response: ServerResponse, error: StatusError): void {

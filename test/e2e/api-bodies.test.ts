@@ -115,6 +115,27 @@ describe("keys that stand twice", () => {
     },
   );
 
+  it.each(["ключ", "a\u007fb", "a\u0085b", "a\u2028b", "😀"])(
+    "are told whatever they are called: %j",
+    async (key) => {
+      const data = `${JSON.stringify(key)}:"a"`;
+      const metadata = '{"generateName":"called-"}';
+      const body = `{"kind":"ConfigMap","metadata":${metadata},"data":{"k":"v"},${data},${data}}`;
+      const answer = await send("POST", MAPS, "application/json", body);
+      expect(answer.code).toBe(201);
+      const told = Buffer.from(warningsOf(answer), "latin1").toString();
+      expect(told).toContain(key.replace("\u007f", "?"));
+    },
+  );
+
+  it("are told up to a limit, however many there are", async () => {
+    const data = Array.from({ length: 10_000 }, (_, index) => `"k${index}":1`).join(",");
+    const body = `{"kind":"ConfigMap","metadata":{"generateName":"many-"},${data}}`;
+    const answer = await send("POST", MAPS, "application/json", body);
+    expect([answer.code, warningsOf(answer).length < 8192]).toEqual([201, true]);
+    expect(warningsOf(answer)).toContain("unknown field");
+  });
+
   it("in a patch are refused as well", async () => {
     const [, type, body] = FORMS[0];
     expect((await send("POST", MAPS, type, body("twice-patched"))).code).toBe(201);

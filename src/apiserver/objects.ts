@@ -5,17 +5,23 @@
 import type { Entry, StoreEvent } from "../store/store.ts";
 import type { Draft } from "./served.ts";
 
-const decoded = new WeakMap<Entry, Draft>();
-const texts = new WeakMap<Entry, string>();
+/** For as long as anybody has them: what was listed once is not to be held until it changes. */
+const decoded = new WeakMap<Entry, WeakRef<Draft>>();
+const texts = new WeakMap<Entry, WeakRef<{ readonly text: string }>>();
 const MARK = '"metadata":{';
 
 /** The object, shared by all who ask: not to be changed. */
 export function objectOf(entry: Entry): Readonly<Draft> {
-  const known = decoded.get(entry);
+  const known = decoded.get(entry)?.deref();
   if (known) return known;
   const object = freshObject(entry);
-  decoded.set(entry, object);
+  decoded.set(entry, new WeakRef(object));
   return object;
+}
+
+/** The same for one look, as at each of many: held by nobody after it. */
+export function peekObject(entry: Entry): Readonly<Draft> {
+  return decoded.get(entry)?.deref() ?? freshObject(entry);
 }
 
 /** An object of one's own. */
@@ -27,11 +33,16 @@ export function freshObject(entry: Entry): Draft {
 
 /** The object as JSON, with its resource version. */
 export function textOf(entry: Entry): string {
-  const known = texts.get(entry);
-  if (known !== undefined) return known;
-  const text = withRevision(entry.value, entry.modified);
-  texts.set(entry, text);
+  const known = texts.get(entry)?.deref();
+  if (known !== undefined) return known.text;
+  const text = peekText(entry);
+  texts.set(entry, new WeakRef({ text }));
   return text;
+}
+
+/** The same for one look, as at each of many. */
+export function peekText(entry: Entry): string {
+  return withRevision(entry.value, entry.modified);
 }
 
 function withRevision(value: string, revision: number): string {

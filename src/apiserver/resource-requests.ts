@@ -4,7 +4,7 @@ import { type Exchange, nameOf, PATCH_KINDS, placeOf } from "./exchange.ts";
 import { stringAt } from "./json.ts";
 import { deleteCollection, draftOf, patch, update } from "./operations.ts";
 import type { ResourceRequest } from "./request-info.ts";
-import { encodeList, sendJson } from "./respond.ts";
+import { listPieces, sendPieces } from "./respond.ts";
 import { parseFieldSelector, parseLabelSelector, type Test } from "./selectors.ts";
 import { errors } from "./status-error.ts";
 import type { Storage } from "./storage.ts";
@@ -119,7 +119,8 @@ async function serveDeleteCollection(
   });
   await deleteCollection(storage, entries, request, exchange.caller(dryRun));
   const { form, response } = exchange;
-  sendJson(response, 200, encodeList(storage.resource, { entries: [], revision }, form, exchange.cells));
+  const pieces = listPieces(storage.resource, { entries: [], revision }, form, exchange.cells);
+  await sendPieces(response, pieces);
 }
 
 async function serveList(info: ResourceRequest, storage: Storage, exchange: Exchange): Promise<void> {
@@ -140,7 +141,7 @@ async function serveList(info: ResourceRequest, storage: Storage, exchange: Exch
     continue: query.get("continue") || undefined,
     revision: query.get("resourceVersionMatch") === "Exact" ? revision : undefined,
   });
-  sendJson(response, 200, encodeList(storage.resource, answer, form, exchange.cells), form.contentType);
+  await sendPieces(response, listPieces(storage.resource, answer, form, exchange.cells), form.contentType);
 }
 
 /** What a request's selectors, and a watch of one name, ask of an object. */

@@ -1,7 +1,8 @@
 /** @module Answers: an object, a list, a table, a Status; in the form that a client accepts. */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { setImmediate as turn } from "node:timers/promises";
 import type { Entry } from "../store/store.ts";
-import { objectOf, textOf } from "./objects.ts";
+import { objectOf, peekObject, peekText, textOf } from "./objects.ts";
 import { apiVersionOf } from "./operations.ts";
 import type { CellContext, ServedResource } from "./served.ts";
 import type { StatusError } from "./status-error.ts";
@@ -97,19 +98,103 @@ export function tableOf(
   };
 }
 
-/** Texts of objects are joined as they are in the store: a list is not parsed to be told. */
-export function encodeList(resource: ServedResource, answer: ListAnswer, form: Form, context: Cells): string {
+/**
+ * A list in pieces. Texts of objects go out as they are in the store: a list is not parsed to be told, and what is made of
+ * an object is not held.
+ */
+export function* listPieces(
+  resource: ServedResource,
+  answer: ListAnswer,
+  form: Form,
+  context: Cells,
+): Generator<string, void, undefined> {
   const metadata = {
     resourceVersion: String(answer.revision),
     ...(answer.continue !== undefined && { continue: answer.continue }),
     ...(answer.remaining !== undefined && answer.remaining > 0 && { remainingItemCount: answer.remaining }),
   };
-  if (form.kind === "table")
-    return JSON.stringify(tableOf(resource, metadata, answer.entries, { form, context, withColumns: true }));
-  const kind = form.kind === "partial" ? "PartialObjectMetadataList" : `${resource.kind}List`;
-  const apiVersion = form.kind === "partial" ? "meta.k8s.io/v1" : apiVersionOf(resource);
-  const items = answer.entries.map((entry) =>
-    form.kind === "partial" ? JSON.stringify(partialObject(objectOf(entry))) : textOf(entry),
-  );
-  return `{"kind":"${kind}","apiVersion":"${apiVersion}","metadata":${JSON.stringify(metadata)},"items":[${items.join(",")}]}`;
+  const head = JSON.stringify(headOf(resource, metadata, form));
+  const list = form.kind === "table" ? "rows" : "items";
+  yield `${head.slice(0, -1)},"${list}":[`;
+  let separator = "";
+  for (const entry of answer.entries) {
+    yield `${separator}${pieceOf(resource, entry, form, context)}`;
+    separator = ",";
+  }
+  yield "]}";
+}
+
+function headOf(
+  resource: ServedResource,
+  metadata: Readonly<Record<string, unknown>>,
+  form: Form,
+): Record<string, unknown> {
+  switch (form.kind) {
+    case "table":
+      return {
+        kind: "Table",
+        apiVersion: "meta.k8s.io/v1",
+        metadata,
+        columnDefinitions: definitionsOf(resource),
+      };
+    case "partial":
+      return { kind: "PartialObjectMetadataList", apiVersion: "meta.k8s.io/v1", metadata };
+    case "object":
+      return { kind: `${resource.kind}List`, apiVersion: apiVersionOf(resource), metadata };
+    default:
+      return form.kind satisfies never;
+  }
+}
+
+function pieceOf(resource: ServedResource, entry: Entry, form: Form, context: Cells): string {
+  switch (form.kind) {
+    case "table":
+      return JSON.stringify(rowOf(resource, peekObject(entry), form.include, context));
+    case "partial":
+      return JSON.stringify(partialObject(peekObject(entry)));
+    case "object":
+      return peekText(entry);
+    default:
+      return form.kind satisfies never;
+  }
+}
+
+/** So much is made before the client has taken what was. */
+const PIECE_BYTES = 64 * 1024;
+
+/** What fits into one piece is sent with its length; more of it as fast as the client reads, and no faster. */
+export async function sendPieces(
+  response: ServerResponse,
+  pieces: Iterable<string>,
+  contentType: string = JSON_TYPE,
+): Promise<void> {
+  let text = "";
+  let hasBegun = false;
+  for (const piece of pieces) {
+    text += piece;
+    if (text.length < PIECE_BYTES) continue;
+    if (!hasBegun)
+      response.writeHead(200, { "content-type": contentType, "cache-control": "no-cache, private" });
+    hasBegun = true;
+    if (response.destroyed) return;
+    // Others are served between two pieces also where the client is as fast as we are.
+    if (response.write(text)) await turn();
+    else await taken(response);
+    text = "";
+  }
+  if (hasBegun) response.end(text);
+  else sendJson(response, 200, text, contentType);
+}
+
+function taken(response: ServerResponse): Promise<void> {
+  if (response.destroyed) return Promise.resolve();
+  return new Promise((resolve) => {
+    const go = (): void => {
+      response.off("drain", go);
+      response.off("close", go);
+      resolve();
+    };
+    response.on("drain", go);
+    response.on("close", go);
+  });
 }

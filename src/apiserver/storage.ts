@@ -11,7 +11,7 @@ import { CompactedError } from "../store/store.ts";
 import { decodeToken, encodeToken } from "./continue-token.ts";
 import { checkPreconditions, type DeleteRequest, isFinallyGone, markDeleted } from "./deletion.ts";
 import { validateMeta, validateNoNewFinalizers } from "./metadata.ts";
-import { freshObject, objectOf, storedText } from "./objects.ts";
+import { freshObject, objectOf, peekObject, storedText } from "./objects.ts";
 import { jsonEqual } from "./patch/json-value.ts";
 import type { Test } from "./selectors.ts";
 import type { Draft, ServedResource } from "./served.ts";
@@ -167,7 +167,7 @@ export class Storage {
       at = page.revision;
       for (const [place, stored] of page.entries.entries()) {
         const entry = this.view.entry(stored);
-        if (test && !test(objectOf(entry))) continue;
+        if (test && !test(peekObject(entry))) continue;
         found.push(entry);
         const isLast = place === page.entries.length - 1 && page.next === undefined;
         if (limit !== undefined && found.length === limit && !isLast) {

@@ -15,8 +15,8 @@ export class VersionView {
   readonly #resource: ServedResource;
   readonly #apiVersion: string;
   readonly #isStored: boolean;
-  readonly #entries = new WeakMap<Entry, Entry>();
-  readonly #events = new WeakMap<StoreEvent, StoreEvent>();
+  readonly #entries = new WeakMap<Entry, WeakRef<Entry>>();
+  readonly #events = new WeakMap<StoreEvent, WeakRef<StoreEvent>>();
 
   constructor(resource: ServedResource) {
     this.#resource = resource;
@@ -28,17 +28,17 @@ export class VersionView {
 
   entry(stored: Entry): Entry {
     if (this.#isStored) return stored;
-    const known = this.#entries.get(stored);
+    const known = this.#entries.get(stored)?.deref();
     if (known) return known;
     const value = this.#told(stored.value);
     const entry = value === stored.value ? stored : { ...stored, value };
-    this.#entries.set(stored, entry);
+    this.#entries.set(stored, new WeakRef(entry));
     return entry;
   }
 
   event(stored: StoreEvent): StoreEvent {
     if (this.#isStored) return stored;
-    const known = this.#events.get(stored);
+    const known = this.#events.get(stored)?.deref();
     if (known) return known;
     const event: StoreEvent =
       stored.type === "put"
@@ -48,7 +48,7 @@ export class VersionView {
             ...(stored.before && { before: this.entry(stored.before) }),
           }
         : { ...stored, before: this.entry(stored.before) };
-    this.#events.set(stored, event);
+    this.#events.set(stored, new WeakRef(event));
     return event;
   }
 

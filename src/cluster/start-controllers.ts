@@ -1,7 +1,8 @@
 /** @module The controllers of a control plane, over its own API without HTTP between. */
 import type { Api } from "../apiserver/api.ts";
-import type { EventShelf } from "../controllers/event-expiry.ts";
+import type { EventShelf, ShelfChange } from "../controllers/event-expiry.ts";
 import { startControllers as start } from "../controllers/start.ts";
+import type { StoreEvent } from "../store/store.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import type { Settings } from "./settings.ts";
 
@@ -38,5 +39,22 @@ export function eventShelf(api: Api): EventShelf {
     remove: async ({ key, modified }) => {
       await api.store.delete(key, { modified });
     },
+    follow: (changed) => {
+      if (prefix === undefined) return () => undefined;
+      const watch = api.store.watch(prefix, undefined, {
+        events: (events) => {
+          for (const event of events) changed(changeOf(event));
+        },
+        // The next walk counts anew.
+        failed: () => undefined,
+      });
+      return () => watch.close();
+    },
   };
+}
+
+function changeOf(event: StoreEvent): ShelfChange {
+  const before = event.before?.value.length ?? 0;
+  if (event.type === "delete") return { count: -1, bytes: -before };
+  return { count: event.before ? 0 : 1, bytes: event.entry.value.length - before };
 }

@@ -26,6 +26,14 @@ interface Watcher {
 /** The end of the range of keys that begin with a prefix: no key has a character above this one. */
 const LAST = "\uffff";
 
+/** Of writes that are remembered, compacted or not. */
+const MOST_LOG_BYTES = 32 * 1024 ** 2;
+
+/** What the log alone may hold of it. */
+function bytesOf(event: StoreEvent): number {
+  return (event.type === "put" ? event.entry : event.before).value.length;
+}
+
 function revisionOf(event: StoreEvent): Revision {
   return event.type === "put" ? event.entry.modified : event.revision;
 }
@@ -53,6 +61,7 @@ export class MemoryStore implements Store {
   #compacted: Revision = 0;
   /** Writes after #compacted, oldest first. */
   #log: StoreEvent[] = [];
+  #logBytes = 0;
   readonly #watchers = new Map<string, Set<Watcher>>();
 
   /** @param start - what was there before, in any order, and the revision it was read at */
@@ -197,6 +206,8 @@ export class MemoryStore implements Store {
     }
     this.#revision = revisionOf(event);
     this.#log.push(event);
+    this.#logBytes += bytesOf(event);
+    if (this.#logBytes > MOST_LOG_BYTES) this.#halveLog();
     const one = [event];
     for (const [prefix, watchers] of this.#watchers) {
       if (key.startsWith(prefix)) for (const watcher of watchers) tell(watchers, watcher, one);
@@ -230,12 +241,26 @@ export class MemoryStore implements Store {
   }
 
   compact(revision: Revision): Promise<void> {
-    const upTo = Math.min(revision, this.#revision);
-    if (upTo > this.#compacted) {
-      this.#log = this.#logAfter(upTo);
-      this.#compacted = upTo;
-    }
+    this.#compactNow(Math.min(revision, this.#revision));
     return Promise.resolve();
+  }
+
+  #compactNow(upTo: Revision): void {
+    if (upTo <= this.#compacted) return;
+    this.#log = this.#logAfter(upTo);
+    this.#logBytes = this.#log.reduce((sum, event) => sum + bytesOf(event), 0);
+    this.#compacted = upTo;
+  }
+
+  /** Large objects that change often are not to be held in all their states: whoever is behind reads them anew. */
+  #halveLog(): void {
+    let bytes = this.#logBytes;
+    for (const event of this.#log) {
+      bytes -= bytesOf(event);
+      if (bytes > MOST_LOG_BYTES / 2) continue;
+      this.#compactNow(revisionOf(event));
+      return;
+    }
   }
 
   close(): Promise<void> {

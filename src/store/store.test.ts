@@ -46,6 +46,36 @@ class FakeDisk implements Disk {
   }
 }
 
+describe("the store in memory", () => {
+  it("remembers so many bytes of writes, the newest", async () => {
+    const store = new MemoryStore();
+    const large = "x".repeat(1024 ** 2);
+    let modified = 0;
+    for (let write = 0; write < 100; write++) {
+      const result = store.putNow("/a", large, write === 0 ? { absent: true } : { modified });
+      if (!result.ok) throw new Error("refused");
+      modified = result.revision;
+    }
+    const told = (from: number): Promise<number | string> =>
+      new Promise((resolve) => {
+        let count = 0;
+        const watch = store.watch("/", from, {
+          events: (events) => {
+            count += events.length;
+          },
+          failed: ({ name }) => resolve(name),
+        });
+        setImmediate(() => {
+          watch.close();
+          resolve(count);
+        });
+      });
+    expect(await told(modified - 33)).toBe("CompactedError");
+    expect(await told(modified - 15)).toBe(15);
+    expect(await store.list("/")).toMatchObject({ entries: [{ key: "/a" }], revision: modified });
+  });
+});
+
 describe("the store on disk", () => {
   it("has after a restart what it had before, and counts on", async () => {
     const place = path.join(folder, "again");

@@ -84,6 +84,6 @@ export async function run(print: Print): Promise<void> {
         aim: "flat",
       });
     }
-    print({ what: "events at the end", value: `${events}`, aim: "≤ 20,000" });
+    print({ what: "events at the end", value: `${events}`, aim: "≤ 10,000" });
   });
 }

@@ -5,6 +5,7 @@ import type { Api } from "./api.ts";
 import type { Authorizer } from "./authorize.ts";
 import { checkValues, decodeBody, objectBody, readBody } from "./body.ts";
 import { accessOf } from "./caller-access.ts";
+import type { Connections } from "./connections.ts";
 import type { DeleteRequest } from "./deletion.ts";
 import { at, stringAt } from "./json.ts";
 import type { NodeStreams } from "./node-streams.ts";
@@ -30,6 +31,7 @@ export interface HandlerOptions {
   readonly api: Api;
   readonly authorizer: Authorizer;
   readonly checkToken: CheckToken;
+  readonly connections: Connections;
   readonly reviews: Reviews;
   readonly streams: NodeStreams;
   /** Looks at fields that the schema does not know. */

@@ -58,6 +58,7 @@ export class HttpHandler {
   async #userOf(request: IncomingMessage): Promise<User> {
     const user = await authenticate(request, this.#options.checkToken);
     if (!user) throw errors.unauthorized();
+    this.#options.connections.authenticated(request.socket);
     return actingUser(user, request.headersDistinct, this.#options.authorizer);
   }
 

@@ -6,8 +6,10 @@ import {
   type Server,
 } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { OpError } from "../base/errors.ts";
+import type { Connections } from "./connections.ts";
 import type { HttpHandler } from "./http-handler.ts";
 
 export interface TlsFiles {
@@ -33,7 +35,11 @@ export interface OpenDoor {
 }
 
 /** @throws OpError `api-refused` when it cannot listen there */
-export function openDoor(handler: HttpHandler, door: Door, tls?: TlsFiles): Promise<OpenDoor> {
+export function openDoor(
+  { handler, connections }: { readonly handler: HttpHandler; readonly connections: Connections },
+  door: Door,
+  tls?: TlsFiles,
+): Promise<OpenDoor> {
   const listener: RequestListener = (request, response) => void handler.handle(request, response);
   const limits = {
     headersTimeout: HEADERS_TIMEOUT_MS,
@@ -56,6 +62,13 @@ export function openDoor(handler: HttpHandler, door: Door, tls?: TlsFiles): Prom
       )
     : createHttpServer(limits, listener);
   server.maxConnections = MAX_CONNECTIONS;
+  // Upgraded connections are not the server's to close any more.
+  const open = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    open.add(socket);
+    socket.once("close", () => open.delete(socket));
+    connections.add(socket);
+  });
   server.on("upgrade", (request: IncomingMessage, connection: Duplex, head: Buffer) => {
     connection.on("error", () => connection.destroy());
     void handler.upgrade(request, connection, head);
@@ -77,6 +90,7 @@ export function openDoor(handler: HttpHandler, door: Door, tls?: TlsFiles): Prom
           new Promise((done) => {
             server.close(() => done());
             server.closeAllConnections();
+            for (const socket of open) socket.destroy();
           }),
       });
     };

@@ -1,6 +1,7 @@
 /** @module The control plane of one cluster: the API over a store, with its doors. */
 import { Api } from "../apiserver/api.ts";
 import { Authorizer } from "../apiserver/authorize.ts";
+import { Connections, type FindOwners } from "../apiserver/connections.ts";
 import { HttpHandler } from "../apiserver/http-handler.ts";
 import { LocalClient } from "../apiserver/local-client.ts";
 import { type KubeletOf, NodeStreams } from "../apiserver/node-streams.ts";
@@ -27,6 +28,8 @@ export interface ControlPlaneOptions {
   /** PEM of the key that signs service accounts' tokens. */
   readonly signingKey: string;
   readonly kubeletOf: KubeletOf;
+  /** Who has connections on the loopback that a door is on, where that can be known. */
+  readonly findOwners?: FindOwners;
 }
 
 interface Parts {
@@ -34,6 +37,7 @@ interface Parts {
   readonly reviews: Reviews;
   readonly enforcement: Enforcement;
   readonly handler: HttpHandler;
+  readonly connections: Connections;
 }
 
 export class ControlPlane {
@@ -59,23 +63,25 @@ export class ControlPlane {
     const enforcement = new Enforcement();
     await enforcement.start(options.store);
     const documents = new ApiDocuments(() => api.resources);
+    const connections = new Connections(options.findOwners && { findOwners: options.findOwners });
     const handler = new HttpHandler({
       api,
       authorizer,
       checkToken: (...asked) => tokens.check(...asked),
+      connections,
       reviews,
       streams: new NodeStreams(options.kubeletOf),
       checkFields: documents.checkFields,
       documents,
       enforcement: (object) => enforcement.describe(api, object),
     });
-    const plane = new ControlPlane(api, { authorizer, reviews, enforcement, handler });
+    const plane = new ControlPlane(api, { authorizer, reviews, enforcement, handler, connections });
     return plane;
   }
 
   /** Begins to answer. @throws OpError `api-refused` when a door cannot be opened */
   async open(doors: readonly DoorPlan[]): Promise<void> {
-    for (const { door, tls } of doors) this.#doors.push(await openDoor(this.#parts.handler, door, tls));
+    for (const { door, tls } of doors) this.#doors.push(await openDoor(this.#parts, door, tls));
   }
 
   /** For the controllers of this process. */

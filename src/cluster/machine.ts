@@ -52,6 +52,8 @@ export interface MachineOptions {
   readonly cgroups: CgroupRoot | undefined;
   /** The API's socket on the host's loopback, opened outside. */
   readonly apiDescriptor: number;
+  /** The table of the host's connections, opened outside. */
+  readonly hostSocketsDescriptor: number;
   readonly log: (line: string) => void;
 }
 
@@ -288,7 +290,10 @@ export class Machine implements PodHost {
   }
 }
 
-function startProcesses({ layout, log, apiDescriptor }: MachineOptions, lab: Lab): readonly Supervised[] {
+function startProcesses(
+  { layout, log, apiDescriptor, hostSocketsDescriptor }: MachineOptions,
+  lab: Lab,
+): readonly Supervised[] {
   const nodes = lab.nodes();
   const [first] = nodes;
   rmSync(layout.apiSocket, { force: true });
@@ -296,7 +301,7 @@ function startProcesses({ layout, log, apiDescriptor }: MachineOptions, lab: Lab
   const controlPlane = {
     name: "control-plane",
     args: ["control-plane", "--name", layout.name],
-    descriptors: inCluster === undefined ? [apiDescriptor] : [apiDescriptor, inCluster],
+    descriptors: [apiDescriptor, hostSocketsDescriptor, ...(inCluster === undefined ? [] : [inCluster])],
   };
   const agents = nodes.map(({ namespace, plan: { name } }) => ({
     name: `agent-${name}`,

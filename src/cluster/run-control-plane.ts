@@ -4,6 +4,7 @@ import { BugError, OpError } from "../base/errors.ts";
 import { bootstrap } from "./bootstrap.ts";
 import { ControlPlane } from "./control-plane.ts";
 import { readCredentials, usersOf } from "./credentials.ts";
+import { ownersIn } from "./host-sockets.ts";
 import { layoutOf } from "./layout.ts";
 import { API_PORT } from "./machine.ts";
 import { processLog } from "./process-log.ts";
@@ -11,9 +12,11 @@ import { cidrsOf, readSettings, wellKnownAddresses } from "./settings.ts";
 import { startControllers } from "./start-controllers.ts";
 import { openStore } from "./store-choice.ts";
 
-/** The API's socket on the host, and the one inside the cluster. */
+/** The API's socket on the host, and the one inside the cluster behind it. */
 const HOST_DESCRIPTOR = 3;
-const CLUSTER_DESCRIPTOR = 4;
+/** The table of the host's connections. */
+const HOST_SOCKETS_DESCRIPTOR = 4;
+const CLUSTER_DESCRIPTOR = 5;
 /** Where `planNetwork` puts the first node. */
 const FIRST_NODE = "172.18.0.2";
 
@@ -43,6 +46,7 @@ export async function runControlPlane(name: string): Promise<void> {
     tokens: usersOf(credentials),
     signingKey: credentials.signingKey,
     kubeletOf: () => layout.kubeletSocket,
+    findOwners: () => ownersIn(HOST_SOCKETS_DESCRIPTOR),
   });
   const { api, dns } = wellKnownAddresses(settings);
   await bootstrap(plane.client("tortie"), {

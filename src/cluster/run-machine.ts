@@ -19,6 +19,8 @@ import { readSettings, type Settings } from "./settings.ts";
 /** The API's socket, and where we tell how far we are. */
 const API_DESCRIPTOR = 3;
 const NEWS_DESCRIPTOR = 4;
+/** The table of the host's connections. */
+const HOST_SOCKETS_DESCRIPTOR = 5;
 
 const readSome = promisify(read);
 
@@ -28,7 +30,7 @@ export type MachineNews = { readonly ready: true } | { readonly failed: string }
 function closeInherited(): void {
   for (const text of readdirSync("/proc/self/fdinfo")) {
     const fd = Number(text);
-    if (fd <= NEWS_DESCRIPTOR) continue;
+    if (fd <= HOST_SOCKETS_DESCRIPTOR) continue;
     try {
       const flags = /^flags:\s+([0-7]+)/m.exec(readFileSync(`/proc/self/fdinfo/${text}`, "utf8"))?.[1];
       // What Node itself has opened is closed on exec.
@@ -74,6 +76,7 @@ export async function runMachine(name: string, version: string): Promise<void> {
       standInsPath: assetPath("stand-ins.mjs"),
       cgroups: (JSON.parse(process.env[CGROUPS] ?? "null") as CgroupRoot | null) ?? undefined,
       apiDescriptor: API_DESCRIPTOR,
+      hostSocketsDescriptor: HOST_SOCKETS_DESCRIPTOR,
       log,
     });
     const end = async (): Promise<void> => {

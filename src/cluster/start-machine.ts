@@ -5,19 +5,20 @@ import type { Server } from "node:net";
 import path from "node:path";
 import { type CgroupRoot, delegateCgroup } from "../linux/cgroups.ts";
 import { unwritten, writeWhole } from "./disk-space.ts";
+import { openHostSockets } from "./host-sockets.ts";
 import { START_AGAIN } from "./last-resort.ts";
 import { CGROUPS, cgroupName, type Layout, RUN_ROOT, STARTED_AGAIN } from "./layout.ts";
 import { inPrivateRoot } from "./private-root.ts";
 import { createUserNamespace, type UserRange } from "./user-namespace.ts";
 
 /** The cluster's user namespace, in the process that enters it. */
-const NAMESPACE_DESCRIPTOR = 5;
+const NAMESPACE_DESCRIPTOR = 6;
 
 /**
  * Starts the machine again where it has ended itself for that ({@link START_AGAIN}), or has crashed (SIGABRT, SIGSEGV),
  * and gives up after a few times in a row. A shell, which costs a megabyte: another process of ours would cost forty.
  */
-export const SUPERVISE = `count=0
+export const SUPERVISE: string = `count=0
 while :; do
   began=$(date +%s)
   "$@"
@@ -67,11 +68,12 @@ export async function startMachine(
     ...["machine", "--name", layout.name],
   ];
   const log = openLog(layout, "machine");
+  const sockets = openHostSockets();
   let namespace: number | undefined;
   try {
     namespace = users && (await createUserNamespace(users));
     const options: SpawnOptions = {
-      stdio: ["pipe", log, log, fd, "pipe", ...(namespace === undefined ? [] : [namespace])],
+      stdio: ["pipe", log, log, fd, "pipe", sockets ?? "ignore", namespace ?? "ignore"],
       detached: true,
       env: {
         ...process.env,
@@ -94,8 +96,7 @@ export async function startMachine(
     child.stdin?.on("error", () => undefined);
     return child;
   } finally {
-    if (namespace !== undefined) closeSync(namespace);
-    closeSync(log);
+    for (const descriptor of [log, sockets, namespace]) if (descriptor !== undefined) closeSync(descriptor);
   }
 }
 

@@ -268,7 +268,8 @@ export async function runProgram(io: Io, argv: readonly string[]): Promise<numbe
     .command("doctor")
     .description("what this machine can do, and what is missing")
     .addOption(output("json", "yaml"))
-    .addHelpText("after", example("tortie doctor", "tortie doctor -o json"))
+    .option("--security", "what keeps pods of a cluster apart from this machine, and what does not hold here")
+    .addHelpText("after", example("tortie doctor", "tortie doctor --security", "tortie doctor -o json"))
     .action((options: object) =>
       run(async () => (await import("./commands/doctor.ts")).runDoctor(io, options)),
     );

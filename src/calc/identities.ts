@@ -4,7 +4,9 @@
  * An endpoint that comes or goes with a known class costs O(its labels). A label key that selectors begin or cease to
  * mention re-keys the classes that carry it, not their endpoints.
  */
+
 import { BugError, must } from "../base/errors.ts";
+import { ownValue } from "../base/own.ts";
 import type { Endpoint } from "../policy/model.ts";
 import type { Selectable } from "../policy/selector.ts";
 import type { Labels } from "../resources/object.ts";
@@ -26,7 +28,7 @@ const SEPARATOR = "\u0000";
 function labelsText(labels: Labels): string {
   return Object.keys(labels)
     .sort()
-    .map((key) => `${key}=${labels[key]}`)
+    .map((key) => `${key}=${ownValue(labels, key)}`)
     .join(SEPARATOR);
 }
 

@@ -9,6 +9,7 @@ import type { Labels } from "./object.ts";
  */
 export function makeLabels(entries: Iterable<readonly [string, string]>): Labels {
   const labels: Record<string, string> = Object.create(null) as Record<string, string>;
+  // eslint-disable-next-line no-restricted-syntax -- it inherits nothing
   for (const [key, value] of entries) labels[key] = value;
   return labels;
 }

@@ -71,8 +71,8 @@ async function answer(layout: Layout, machine: Machine, text: string, end: () =>
 }
 
 function statusOf(layout: Layout, machine: Machine): MachineStatus {
-  const processes = machine.processes.flatMap(({ plan, pid, restarts }) => [
-    { name: plan.name, pid, restarts, memoryBytes: pid === undefined ? 0 : memoryOf(pid) },
+  const processes = machine.processes.flatMap(({ name, pid, restarts }) => [
+    { name, pid, restarts, memoryBytes: pid === undefined ? 0 : memoryOf(pid) },
   ]);
   return {
     pid: process.pid,

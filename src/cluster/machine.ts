@@ -63,6 +63,13 @@ export interface MachineNode {
   readonly podCidrs: readonly string[];
 }
 
+/** A process of the cluster's own, beside the machine. */
+export interface RunningProcess {
+  readonly name: string;
+  readonly pid: number | undefined;
+  readonly restarts: number;
+}
+
 interface MachineParts {
   readonly lab: Lab;
   readonly processes: readonly Supervised[];
@@ -151,8 +158,10 @@ export class Machine implements PodHost {
     return undefined;
   }
 
-  get processes(): readonly Supervised[] {
-    return this.#processes;
+  get processes(): readonly RunningProcess[] {
+    const own = this.#processes.map(({ plan: { name }, pid, restarts }) => ({ name, pid, restarts }));
+    const { pid, restarts } = this.#runtime.standIns;
+    return pid === undefined && restarts === 0 ? own : [...own, { name: "stand-ins", pid, restarts }];
   }
 
   #netns(node: string): Netns {
@@ -301,6 +310,8 @@ function startProcesses(
   const controlPlane = {
     name: "control-plane",
     args: ["control-plane", "--name", layout.name],
+    // What lives long is small beside what is made for a request and dropped: a larger nursery is only memory.
+    flags: ["--max-semi-space-size=4", "--optimize-for-size"],
     descriptors: [apiDescriptor, hostSocketsDescriptor, ...(inCluster === undefined ? [] : [inCluster])],
   };
   const agents = nodes.map(({ namespace, plan: { name } }) => ({

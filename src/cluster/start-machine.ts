@@ -64,7 +64,8 @@ export async function startMachine(
   const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
   const inside = [
     ...["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"],
-    ...ourselves(),
+    // A small nursery: much is made for a request or a pod, and little is kept.
+    ...[process.execPath, ...process.execArgv, "--max-semi-space-size=2", process.argv[1] ?? ""],
     ...["machine", "--name", layout.name],
   ];
   const log = openLog(layout, "machine");

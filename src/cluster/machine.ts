@@ -311,7 +311,7 @@ function startProcesses(
     name: "control-plane",
     args: ["control-plane", "--name", layout.name],
     // What lives long is small beside what is made for a request and dropped: a larger nursery is only memory.
-    flags: ["--max-semi-space-size=4", "--optimize-for-size"],
+    flags: ["--max-semi-space-size=2"],
     descriptors: [apiDescriptor, hostSocketsDescriptor, ...(inCluster === undefined ? [] : [inCluster])],
   };
   const agents = nodes.map(({ namespace, plan: { name } }) => ({

@@ -3,7 +3,15 @@
  * it in private namespaces: `unshare --user --map-root-user --net npx vitest run --project kernel test/kernel/runtime.test.ts`
  */
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { PassThrough } from "node:stream";
@@ -462,6 +470,40 @@ round-trip min/avg/max = R ms
       const chunks: Buffer[] = [];
       for await (const chunk of socket) chunks.push(chunk as Buffer);
       expect(Buffer.concat(chunks).toString()).toMatch(/^HTTP\/1\.1 200 OK[\s\S]*foo$/);
+    });
+
+    test("an absurd length ends that connection, and nobody else's", async () => {
+      const { pid, restarts } = rt.standIns;
+      expect((await sh("printf '*99999999\\r\\n$-7\\r\\n' | nc -w 3 web 6379; echo over")).stdout).toBe(
+        "over\n",
+      );
+      expect((await sh("printf 'PING\\r\\nQUIT\\r\\n' | nc web 6379 | tr -d '\\r'")).stdout).toBe(
+        "+PONG\n+OK\n",
+      );
+      expect(rt.standIns).toEqual({ pid, restarts });
+    });
+
+    test("what answers has no right and sees nothing of the machine", () => {
+      const status = readFileSync(`/proc/${rt.standIns.pid}/status`, "utf8");
+      for (const field of ["CapPrm", "CapEff", "CapBnd"])
+        expect(BigInt(`0x${new RegExp(`^${field}:\\s+(\\w+)`, "m").exec(status)?.[1]}`)).toBe(0n);
+      expect(status).toMatch(/^NoNewPrivs:\s+1$/m);
+      for (const space of ["mnt", "net", "pid"])
+        expect(readlinkSync(`/proc/${rt.standIns.pid}/ns/${space}`)).not.toBe(
+          readlinkSync(`/proc/self/ns/${space}`),
+        );
+    });
+
+    test.each([
+      ["killed", "SIGKILL"],
+      ["stopped for good", "SIGSTOP"],
+    ] as const)("one that is %s is followed by another, with the same sockets", async (_what, signal) => {
+      const { pid, restarts } = rt.standIns;
+      process.kill(pid ?? 0, signal);
+      // Whoever connects meanwhile waits in the socket's queue.
+      expect((await sh("wget -q -T 30 http://web/ -O /dev/null; echo $?")).stdout).toBe("0\n");
+      expect(rt.standIns.restarts).toBe(restarts + 1);
+      expect(rt.standIns.pid).not.toBe(pid);
     });
 
     test("a second server on the port fails, and a stopped one leaves it", async () => {

@@ -66,6 +66,7 @@ export const RESOLVE_IN_ROOT = 0x10;
 
 // asm-generic/ioctls.h
 export const TIOCSWINSZ = 0x5414;
+export const TIOCINQ = 0x541b;
 export const TIOCSPTLCK = 0x4004_5431;
 export const TIOCGPTPEER = 0x5441;
 

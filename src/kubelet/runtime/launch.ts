@@ -9,12 +9,14 @@
 import { closeSync, fchownSync } from "node:fs";
 import { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { ReadStream } from "node:tty";
+import { must } from "../../base/errors.ts";
 import { makePipe } from "../../linux/pipes.ts";
 import type { TerminalSize } from "./container.ts";
 import type { StartedProcess } from "./launcher/launcher.ts";
 import type { ProcessEnd, StandardStreams } from "./launcher/protocol.ts";
-import { setWindowSize } from "./terminal-size.ts";
+import { setWindowSize, unreadBytes } from "./terminal.ts";
 
 export interface Launch {
   readonly tty: boolean;
@@ -39,6 +41,10 @@ export interface Launched {
 
 /** Output that somebody inherited may come for ever; it is read for so long after the process's end. */
 const LAST_OUTPUT_MS = 500;
+
+const LOOK_MS = 2;
+/** So often nothing more was there. */
+const QUIET_LOOKS = 3;
 
 const DEFAULT_SIZE: TerminalSize = { columns: 80, rows: 24 };
 
@@ -130,8 +136,7 @@ async function launchOnTerminal<Started extends StartedProcess>(
   start: (streams: StandardStreams) => Promise<Started>,
 ): Promise<{ readonly started: Started; readonly launched: Launched }> {
   const started = await start({ kind: "terminal", size: DEFAULT_SIZE });
-  const { master } = started;
-  if (master === undefined) throw new Error("a process with a terminal was started without one");
+  const { master, slave } = must(started.terminal, "a terminal");
   const terminal = new ReadStream(master);
   // EIO is how a terminal says that its last user is gone.
   terminal.on("error", () => terminal.destroy());
@@ -146,10 +151,34 @@ async function launchOnTerminal<Started extends StartedProcess>(
         if (!terminal.destroyed) setWindowSize(master, size);
       },
       kill: started.kill,
-      end: started.end.then(async (end) => {
-        await closed([terminal], started.end);
-        return end;
-      }),
+      end: ending(started.end, { terminal, master, slave }),
     },
   };
+}
+
+/**
+ * We have the process's end of its terminal open too: when the last one is closed, libuv takes for the end of the output what
+ * it has read by then, and the kernel hands on what was written a moment later than it was.
+ */
+async function ending(
+  end: Promise<ProcessEnd>,
+  {
+    terminal,
+    master,
+    slave,
+  }: { readonly terminal: ReadStream; readonly master: number; readonly slave: number },
+): Promise<ProcessEnd> {
+  try {
+    const ended = await end;
+    const deadline = Date.now() + LAST_OUTPUT_MS;
+    let quiet = 0;
+    while (quiet < QUIET_LOOKS && !terminal.destroyed && Date.now() < deadline) {
+      await sleep(LOOK_MS);
+      quiet = unreadBytes(master) === 0 && terminal.readableLength === 0 ? quiet + 1 : 0;
+    }
+    return ended;
+  } finally {
+    closeSync(slave);
+    await closed([terminal], Promise.resolve());
+  }
 }

@@ -115,8 +115,13 @@ export interface Started {
   readonly pid: number | undefined;
   /** Its PID namespace, of one that was started. */
   readonly pidNamespace: number;
-  /** Of one with a terminal. */
-  readonly master: number | undefined;
+  /** Of one with a terminal: both ends are the caller's to close. */
+  readonly terminal: Terminal | undefined;
+}
+
+export interface Terminal {
+  readonly master: number;
+  readonly slave: number;
 }
 
 export interface ProcessEnd {

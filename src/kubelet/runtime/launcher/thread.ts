@@ -21,7 +21,7 @@ import { makePipe } from "../../../linux/pipes.ts";
 import { checkProgram } from "../command.ts";
 import { ContainerError } from "../container.ts";
 import { addMounts, buildRoot, makeRootReadOnly, maskProc, openTrees } from "../root-file-system.ts";
-import { setWindowSize } from "../terminal-size.ts";
+import { setWindowSize } from "../terminal.ts";
 import { ThreadNamespaces } from "../thread-namespaces.ts";
 import type {
   Answer,
@@ -34,6 +34,7 @@ import type {
   Shared,
   StandardStreams,
   Started,
+  Terminal,
 } from "./protocol.ts";
 import { loadSeccompFilter } from "./seccomp.ts";
 
@@ -128,11 +129,6 @@ function finish({ place, mounts, trees, readOnly, unmasked, program, pause }: Of
 
 // ── executing, in a thread that can no more than the container ──────────────────────────────────────────────────────
 
-interface Terminal {
-  readonly master: number;
-  readonly slave: number;
-}
-
 function openTerminal({ size }: Extract<StandardStreams, { kind: "terminal" }>): Terminal {
   const flags = constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK;
   const master = openSync("/dev/ptmx", flags);
@@ -158,22 +154,22 @@ function execute(
   argv: readonly string[],
   env: Readonly<Record<string, string>>,
   { streams, gate }: { readonly streams: StandardStreams; readonly gate?: number },
-): { readonly child: ChildProcess; readonly master: number | undefined } {
+): { readonly child: ChildProcess; readonly terminal: Terminal | undefined } {
   const more = gate === undefined ? [] : [gate];
   if (streams.kind === "pipes") {
     const stdio = [streams.input ?? nothing, streams.output, streams.error, ...more];
-    return { child: spawn(argv[0] ?? "", argv.slice(1), { env, stdio }), master: undefined };
+    return { child: spawn(argv[0] ?? "", argv.slice(1), { env, stdio }), terminal: undefined };
   }
-  const { master, slave } = openTerminal(streams);
+  const terminal = openTerminal(streams);
+  const { master, slave } = terminal;
   try {
     // The first process of a session has the terminal as its own: Ctrl-C, job control and /dev/tty.
     const child = spawn("/bin/setsid", ["-c", ...argv], { env, stdio: [slave, slave, slave, ...more] });
-    return { child, master };
+    return { child, terminal };
   } catch (error) {
     closeSync(master);
-    throw error;
-  } finally {
     closeSync(slave);
+    throw error;
   }
 }
 
@@ -220,14 +216,14 @@ function join(child: ChildProcess, { rights, groups }: ProgramSpec): void {
 function start(id: number, { place, program, streams, gate, pause }: Of<"start">): Started {
   const { argv, env } = behindShell(program);
   const words = pause ? [SHELL, "-c", PAUSE, "sh"] : [SHELL, "-c", GATE, "sh", program.cwd, ...argv];
-  const { child, master } = namespaces.inside({ ...place, pid: "new" }, () =>
+  const { child, terminal } = namespaces.inside({ ...place, pid: "new" }, () =>
     withRights(program.rights, () => execute(words, env, { streams, gate })),
   );
   follow(id, child);
   join(child, program);
   // One that could not be executed has no namespace; its end says why.
   const pidNamespace = openSync(child.pid === undefined ? "/dev/null" : `/proc/${child.pid}/ns/pid`, "r");
-  return { pid: child.pid, pidNamespace, master };
+  return { pid: child.pid, pidNamespace, terminal };
 }
 
 /** Not by a path that the child resolves: in there, /proc/self/fd would be files of this process. */
@@ -259,7 +255,7 @@ function exec(id: number, { place, program, streams }: Of<"exec">): Started {
   const { argv, env, cwd, rights, groups } = program;
   const gate = groups.length > 0 ? makePipe() : undefined;
   try {
-    const { child, master } = namespaces.inside(place, () =>
+    const { child, terminal } = namespaces.inside(place, () =>
       withRights(rights, () => {
         enterDirectory(cwd);
         checkProgram(argv, env, cwd, EXEC_FAILED);
@@ -273,7 +269,7 @@ function exec(id: number, { place, program, streams }: Of<"exec">): Started {
     follow(id, child);
     join(child, program);
     if (gate) writeSync(gate.write, "go\n");
-    return { pid: child.pid, pidNamespace: place.pid, master };
+    return { pid: child.pid, pidNamespace: place.pid, terminal };
   } finally {
     if (gate) for (const end of [gate.read, gate.write]) closeSync(end);
   }

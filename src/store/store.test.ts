@@ -70,8 +70,8 @@ describe("the store in memory", () => {
           resolve(count);
         });
       });
-    expect(await told(modified - 33)).toBe("CompactedError");
-    expect(await told(modified - 15)).toBe(15);
+    expect(await told(modified - 65)).toBe("CompactedError");
+    expect(await told(modified - 30)).toBe(30);
     expect(await store.list("/")).toMatchObject({ entries: [{ key: "/a" }], revision: modified });
   });
 });

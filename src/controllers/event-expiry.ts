@@ -97,12 +97,17 @@ export class EventExpiry implements Controller {
     void this.#walk();
   }
 
+  /** Asked again behind every wait. */
+  #hasStopped(): boolean {
+    return this.#isStopped;
+  }
+
   #isOver(): boolean {
     return this.#count > this.#limits.count || this.#bytes > this.#limits.bytes;
   }
 
   async #walk(): Promise<void> {
-    if (this.#isWalking || this.#isStopped) return;
+    if (this.#isWalking || this.#hasStopped()) return;
     this.#isWalking = true;
     try {
       const known = await this.#look();
@@ -110,7 +115,7 @@ export class EventExpiry implements Controller {
       this.#bytes = known.reduce((sum, { bytes }) => sum + bytes, 0);
       await concurrently(this.#old(known), DELETIONS, (event) => this.#shelf.remove(event));
     } catch (error) {
-      if (!this.#isStopped) this.#log(`events: ${error instanceof Error ? error.message : String(error)}`);
+      if (!this.#hasStopped()) this.#log(`events: ${error instanceof Error ? error.message : String(error)}`);
     } finally {
       this.#isWalking = false;
     }

@@ -46,7 +46,7 @@ export function ensureBuild() {
   run(process.execPath, ["scripts/build.mjs", "--bin-only"]);
 }
 
-const PACKAGE_OF = { nft: "nftables", ip: "iproute2", busybox: "busybox-static", unshare: "util-linux", iperf3: "iperf3", chromium: "chromium", etcd: "etcd-server" };
+const PACKAGE_OF = { perl: "perl-base", nft: "nftables", ip: "iproute2", busybox: "busybox-static", unshare: "util-linux", iperf3: "iperf3", chromium: "chromium", etcd: "etcd-server" };
 
 function has(program) {
   const places = [...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/sbin", "/usr/local/sbin"];

@@ -8,7 +8,7 @@ import { ensureBuild, ensureDebianKubectl, ensurePackages, ensureTools, ROOT } f
 
 ensurePackages();
 ensureBuild();
-ensureTools(["unshare", "nft", "ip", "busybox", "iperf3", "chromium", "etcd"]);
+ensureTools(["unshare", "nft", "ip", "busybox", "dash", "perl", "iperf3", "chromium", "etcd"]);
 ensureDebianKubectl();
 
 const filters = process.argv.slice(2);

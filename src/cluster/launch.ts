@@ -1,11 +1,12 @@
 /** @module `tortie up` from outside: keys, the API's socket, and the machine in namespaces of its own. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { copyFileSync, existsSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import path from "node:path";
 import type { Readable } from "node:stream";
 import { OpError } from "../base/errors.ts";
 import { linesOf } from "../client/lines.ts";
+import { removeFolderSync } from "../linux/remove-folder.ts";
 import { checkSettings } from "./check-settings.ts";
 import { askMachine, type MachineStatus } from "./control-socket.ts";
 import { type Credentials, ensureCredentials } from "./credentials.ts";
@@ -141,7 +142,7 @@ async function refuseSecond(layout: Layout): Promise<void> {
   } catch (error) {
     if (error instanceof OpError && error.code === "cluster-exists") throw error;
     // A socket that nobody answers at is left over.
-    rmSync(layout.run, { recursive: true, force: true });
+    removeFolderSync(layout.run);
   }
 }
 

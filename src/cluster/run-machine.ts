@@ -1,5 +1,5 @@
 /** @module The process of the machine: `tortie machine --name N`, executed in namespaces of its own. */
-import { closeSync, read, readdirSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { closeSync, read, readdirSync, readFileSync, writeSync } from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
 import { OpError } from "../base/errors.ts";
@@ -7,6 +7,7 @@ import { formatIssue } from "../base/issue.ts";
 import { ImageCatalogue } from "../kubelet/images/catalogue.ts";
 import type { CgroupRoot } from "../linux/cgroups.ts";
 import { O_CLOEXEC } from "../linux/constants.ts";
+import { removeFolderSync } from "../linux/remove-folder.ts";
 import { assetPath } from "./assets.ts";
 import { serveMachine } from "./control-socket.ts";
 import { readCredentials } from "./credentials.ts";
@@ -99,8 +100,7 @@ export async function runMachine(name: string, version: string): Promise<void> {
 
 /** Pods start as after a reboot. */
 function clearRun({ run }: Layout): void {
-  for (const name of ["pods", "kubelets", "runtime"])
-    rmSync(path.join(run, name), { recursive: true, force: true });
+  for (const name of ["pods", "kubelets", "runtime"]) removeFolderSync(path.join(run, name));
 }
 
 function tell(news: MachineNews): void {

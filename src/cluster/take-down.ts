@@ -4,6 +4,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { OpError } from "../base/errors.ts";
 import { type CgroupRoot, removeCgroups } from "../linux/cgroups.ts";
+import { removeFolderSync } from "../linux/remove-folder.ts";
 import { askMachine } from "./control-socket.ts";
 import { contextOf, removeContext, userKubeconfigPath } from "./kubeconfig.ts";
 import type { Layout } from "./layout.ts";
@@ -25,7 +26,7 @@ export async function bringDown(layout: Layout): Promise<void> {
     if (pid === undefined) throw error;
   }
   if (pid !== undefined && machinePid(layout) === pid) await killMachine(pid);
-  rmSync(layout.run, { recursive: true, force: true });
+  removeFolderSync(layout.run);
   rmSync(layout.machinePid, { force: true });
   releaseCgroups(layout);
   removeContext(userKubeconfigPath(), contextOf(layout.name));
@@ -101,7 +102,7 @@ export function deleteState(
   layout: Layout,
   { keepLogs = false }: { readonly keepLogs?: boolean } = {},
 ): void {
-  rmSync(layout.run, { recursive: true, force: true });
+  removeFolderSync(layout.run);
   if (keepLogs) {
     for (const name of readdirSync(layout.state))
       if (name !== path.basename(layout.logs))

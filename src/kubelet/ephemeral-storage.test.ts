@@ -1,8 +1,10 @@
+import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Pod } from "../client/kinds.ts";
+import { removeFolderSync } from "../linux/remove-folder.ts";
 import { folderUse, measurePod } from "./ephemeral-storage.ts";
 
 let directory = "";
@@ -73,4 +75,11 @@ test("links are not followed, and what is not there takes nothing", async () => 
   symlinkSync("/", path.join(directory, "volumes/data/everything"));
   expect((await folderUse(path.join(directory, "volumes/data"))).entries).toBe(1);
   expect(await folderUse(path.join(directory, "none"))).toEqual({ bytes: 0, entries: 0 });
+});
+
+test("what is too deep to be looked into is too much", async () => {
+  const script = `cd ${path.join(directory, "volumes/data")} && i=0; while [ $i -lt 60 ]; do d=$(printf 'x%.0s' $(seq 100)); mkdir $d && cd -P $d || exit 1; i=$((i+1)); done; echo end > file`;
+  expect(spawnSync("sh", ["-c", script]).status).toBe(0);
+  expect((await measure(pod({}))).excess).toContain("too deep");
+  removeFolderSync(directory);
 });

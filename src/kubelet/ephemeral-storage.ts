@@ -12,6 +12,7 @@ import { quantityOf } from "../resources/quantity.ts";
 const POD_LIMIT_BYTES = 2 * 1024 ** 3;
 /** Files and folders of one volume: a disk has room for so many, whatever their size. */
 const MOST_ENTRIES = 100_000;
+const TOO_DEEP = Number.POSITIVE_INFINITY;
 /** `stat.blocks` are of that size, whatever the file system's are. */
 const BLOCK_BYTES = 512;
 
@@ -37,8 +38,9 @@ export async function folderUse(folder: string): Promise<FolderUse> {
         const found = await lstat(file).catch(() => undefined);
         bytes += (found?.blocks ?? 0) * BLOCK_BYTES;
       }
-    } catch {
-      // Gone meanwhile.
+    } catch (error) {
+      // Too deep to be looked at is too much; what is not there is gone meanwhile.
+      if ((error as NodeJS.ErrnoException).code === "ENAMETOOLONG") return { bytes, entries: TOO_DEEP };
     }
   }
   return { bytes, entries };
@@ -70,7 +72,8 @@ export interface StorageFinding {
 
 /** What a pod keeps, and which of its limits that is over. */
 export async function measurePod({ spec }: Pod, { directory, roots }: PodStorage): Promise<StorageFinding> {
-  let bytes = 0;
+  // Its hosts file is its own to write to.
+  let { bytes } = await folderUse(path.join(directory, "etc"));
   let excess: string | undefined;
   for (const { name, emptyDir } of spec.volumes ?? []) {
     if (!emptyDir) continue;
@@ -81,7 +84,7 @@ export async function measurePod({ spec }: Pod, { directory, roots }: PodStorage
     if (limit !== undefined && limit > 0 && use.bytes > limit)
       excess ??= `Usage of EmptyDir volume "${name}" exceeds the limit "${emptyDir.sizeLimit}". `;
     if (use.entries > MOST_ENTRIES)
-      excess ??= `EmptyDir volume "${name}" has more than ${MOST_ENTRIES} files. `;
+      excess ??= `EmptyDir volume "${name}" has more than ${MOST_ENTRIES} files, or folders too deep to look into. `;
   }
   let podLimit = 0;
   const containers = [...(spec.initContainers ?? []), ...spec.containers];

@@ -1,5 +1,4 @@
 /** @module The kubelet of one node: its pods as the API wants them, and the node itself, alive. */
-import { rm } from "node:fs/promises";
 import { release } from "node:os";
 import path from "node:path";
 import type { NodeStatus } from "kubernetes-types/core/v1.js";
@@ -11,6 +10,7 @@ import { LEASES, NODES, type Node, PODS, type Pod, SERVICES, type Service } from
 import { keyOf, timeText } from "../client/objects.ts";
 import { WorkQueue } from "../client/work-queue.ts";
 import type { Netns } from "../linux/netns.ts";
+import { removeFolder } from "../linux/remove-folder.ts";
 import type { DnsSettings } from "./etc-files.ts";
 import { NodeStorage, type StoringPod } from "./node-storage.ts";
 import type { PodNetwork } from "./pod-network.ts";
@@ -276,7 +276,7 @@ export class Kubelet {
     this.#queue.stop();
     await Promise.all([...this.#workers.values()].map(({ worker }) => worker.remove()));
     this.#options.network.close();
-    await rm(path.join(this.#options.directory, "pods"), { recursive: true, force: true });
+    await removeFolder(path.join(this.#options.directory, "pods"));
   }
 }
 

@@ -2,7 +2,7 @@
  * @module One pod on its node, from its network to its last container. `sync` brings what is there closer to what the
  * spec says and may be called at any time; calls follow one another, never overlap.
  */
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { PodStatus } from "kubernetes-types/core/v1.js";
 import { OpError } from "../base/errors.ts";
@@ -12,6 +12,7 @@ import type { EventRecorder } from "../client/events.ts";
 import { PODS, type Pod, type Service } from "../client/kinds.ts";
 import { timeText } from "../client/objects.ts";
 import type { Netns } from "../linux/netns.ts";
+import { removeFolder } from "../linux/remove-folder.ts";
 import type { PodFacts } from "./environment.ts";
 import type { PodStorage } from "./ephemeral-storage.ts";
 import { type DnsSettings, hostsFile, resolvConf } from "./etc-files.ts";
@@ -91,7 +92,7 @@ export class PodWorker {
     if (await this.#isPastDeadline(pod)) return false;
     if (this.#evicted) {
       await this.#endAs(pod, this.#evicted, EVICTION_GRACE_SECONDS);
-      await rm(path.join(this.#options.directory, "volumes"), { recursive: true, force: true });
+      await removeFolder(path.join(this.#options.directory, "volumes"));
       return false;
     }
     for (const container of allContainers(pod)) this.#containers.recordOf(pod, container);
@@ -150,7 +151,7 @@ export class PodWorker {
     await this.#containers.stopAll(0);
     this.#disconnect();
     this.#releaseAddresses();
-    await rm(this.#options.directory, { recursive: true, force: true });
+    await removeFolder(this.#options.directory);
   }
 
   // ── network ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -218,7 +219,7 @@ export class PodWorker {
     }
     await this.#containers.stopAll(pod.metadata.deletionGracePeriodSeconds ?? graceOf(pod));
     this.#disconnect();
-    await rm(this.#options.directory, { recursive: true, force: true });
+    await removeFolder(this.#options.directory);
   }
 
   /** A shorter grace than the one under way ends what still runs. */

@@ -284,6 +284,25 @@ describe.runIf(isRoot && clustersRun())("with nothing in its way, a script that"
     expect(unguarded(`ln -s / /mnt/slash; cat /mnt/slash${markFile}`)).toBe(MARK);
   });
 
+  test("has a working directory of the machine's reads its files from there", () => {
+    controls++;
+    expect(unguarded(`cd /proc/1/root && cat ../../../../../../../../..${markFile}`)).toBe(MARK);
+  });
+
+  test("executes a setuid program is its owner", () => {
+    controls++;
+    const script =
+      "cp /usr/bin/id /mnt/id; chmod 4755 /mnt/id; setpriv --reuid 1000 --clear-groups /mnt/id -u";
+    expect(unguarded(script).trim()).toBe("0");
+  });
+
+  test("is root is root of the machine", () => {
+    controls++;
+    expect(unguarded("cat /proc/self/uid_map").trim().split(/\s+/)).toEqual(
+      readFileSync("/proc/self/uid_map", "utf8").trim().split(/\s+/),
+    );
+  });
+
   test("opens a pipe waits for who writes to it", () => {
     controls++;
     expect(unguarded("mkfifo /mnt/pipe; timeout 1 cat /mnt/pipe; echo $?")).toContain("124");

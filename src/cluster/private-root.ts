@@ -17,11 +17,13 @@ import {
 import path from "node:path";
 import { OpError } from "../base/errors.ts";
 import {
+  AT_EMPTY_PATH,
   AT_FDCWD,
   AT_RECURSIVE,
   CLONE_FS,
   CLONE_NEWNS,
   MNT_DETACH,
+  MOUNT_ATTR_IDMAP,
   MOUNT_ATTR_RDONLY,
   MOVE_MOUNT_F_EMPTY_PATH,
   MS_BIND,
@@ -69,9 +71,7 @@ function bind(source: string, target: string, readOnly: boolean): void {
   }
   const bound = libc().mount(source, target, null, MS_BIND | MS_REC, null);
   checked(bound, `mount ${source} for the cluster`, "kernel-refused");
-  if (!readOnly) return;
-  const made = libc().syscall(SYS_MOUNT_SETATTR, AT_FDCWD, target, AT_RECURSIVE, readOnlyAttributes, 32);
-  checked(made, `make ${source} read-only for the cluster (Linux 5.12)`, "kernel-unavailable");
+  if (readOnly) makeReadOnly(target);
 }
 
 /** With what is mounted below it. */
@@ -94,9 +94,34 @@ export interface PrivateRoot {
   readonly program: string;
   /** What the cluster writes to, under the same paths. */
   readonly writable: readonly string[];
+  /** The cluster's user namespace. */
+  readonly users: number;
 }
 
-function build({ at, program, writable }: PrivateRoot): void {
+/**
+ * Shows files of root's as the cluster's first user's, who may read them then whatever their mode: a package that was installed
+ * with a strict umask is nobody else's. Where a file system cannot do that, files stay whose they are.
+ */
+function mapUsers(tree: number, users: number): void {
+  const attributes = Buffer.alloc(32);
+  attributes.writeBigUInt64LE(BigInt(MOUNT_ATTR_IDMAP), 0);
+  attributes.writeBigUInt64LE(BigInt(users), 24);
+  libc().syscall(SYS_MOUNT_SETATTR, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, attributes, 32);
+}
+
+function makeReadOnly(target: string): void {
+  const made = libc().syscall(SYS_MOUNT_SETATTR, AT_FDCWD, target, AT_RECURSIVE, readOnlyAttributes, 32);
+  checked(made, `make ${target} read-only for the cluster (Linux 5.12)`, "kernel-unavailable");
+}
+
+function place(tree: number, target: string): void {
+  mkdirSync(target, { recursive: true });
+  const moved = libc().moveMount(SYS_MOVE_MOUNT, tree, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH);
+  checked(moved, `mount ${target} for the cluster`, "kernel-refused");
+  closeSync(tree);
+}
+
+function build({ at, program, writable, users }: PrivateRoot): void {
   const kept = libc().mount("none", "/", null, MS_REC | MS_PRIVATE, null);
   checked(kept, "keep mounts private", "kernel-refused");
   // Taken before the root is mounted on one of them.
@@ -107,14 +132,14 @@ function build({ at, program, writable }: PrivateRoot): void {
   for (const folder of [...KERNEL, ...DEVICES.filter(existsSync)]) bind(folder, at + folder, false);
   for (const folder of ["tmp", "run", "var/tmp", "dev/shm"])
     mkdirSync(`${at}/${folder}`, { recursive: true });
-  for (const folder of ownFolders(program)) if (!existsSync(at + folder)) bind(folder, at + folder, true);
-  for (const { folder, tree } of trees) {
-    const target = at + folder;
-    mkdirSync(target, { recursive: true });
-    const moved = libc().moveMount(SYS_MOVE_MOUNT, tree, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH);
-    checked(moved, `mount ${folder} for the cluster`, "kernel-refused");
-    closeSync(tree);
+  for (const folder of ownFolders(program)) {
+    if (existsSync(at + folder)) continue;
+    const tree = openTree(folder);
+    mapUsers(tree, users);
+    place(tree, at + folder);
+    makeReadOnly(at + folder);
   }
+  for (const { folder, tree } of trees) place(tree, at + folder);
   checked(libc().chdir(at), "enter the cluster's root", "kernel-refused");
   checked(libc().pivot_root(".", "."), "enter the cluster's root", "kernel-refused");
   checked(libc().umount2(".", MNT_DETACH), "leave the machine's root", "kernel-refused");

@@ -92,7 +92,7 @@ export async function startMachine(
     const child =
       namespace === undefined
         ? start()
-        : inPrivateRoot({ at, program: process.argv[1] ?? "", writable }, start);
+        : inPrivateRoot({ at, program: process.argv[1] ?? "", writable, users: namespace }, start);
     // One that ends at once is told of where we wait for it.
     child.stdin?.on("error", () => undefined);
     return child;

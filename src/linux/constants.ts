@@ -34,6 +34,7 @@ export const MNT_DETACH = 2;
 export const AT_FDCWD = -100;
 export const AT_RECURSIVE = 0x8000;
 export const MOUNT_ATTR_RDONLY = 1;
+export const MOUNT_ATTR_IDMAP = 0x10_0000;
 /** The same number on every architecture, as for all system calls since 2019. */
 export const SYS_MOUNT_SETATTR = 442;
 export const SYS_OPENAT2 = 437;

@@ -298,6 +298,7 @@ spec:
       "control-plane 0",
       "agent-node1 0",
       "agent-node2 0",
+      "stand-ins 0",
     ]);
     expect((await cluster.tortie("kubeconfig")).stdout).toContain(`current-context: ${context}`);
     const nodes = await cluster.tortie("kubectl", "get", "nodes", "-o", "name");

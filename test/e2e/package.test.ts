@@ -108,7 +108,7 @@ describe("the command, from a folder that is not the project", () => {
     expect(
       names.filter(
         (file) =>
-          !/^(dist|examples|docs)\/|^(package\.json|README\.md|LICENSE|CHANGELOG\.md|ARCHITECTURE\.md)$/.test(
+          !/^(dist|examples|docs)\/|^(package\.json|README\.md|LICENSE|CHANGELOG\.md|ARCHITECTURE\.md|SECURITY\.md)$/.test(
             file,
           ),
       ),

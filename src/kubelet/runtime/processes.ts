@@ -1,5 +1,5 @@
 /** @module Processes of containers: their namespaces are held here, and made and entered by threads of `launcher/`. */
-import { closeSync, existsSync, openSync, writeSync } from "node:fs";
+import { closeSync, existsSync, openSync, statSync, writeSync } from "node:fs";
 import path from "node:path";
 import { Cgroup, type CgroupLimits, type CgroupRoot } from "../../linux/cgroups.ts";
 import { createNetns, type Netns } from "../../linux/netns.ts";
@@ -53,16 +53,20 @@ const MOST_PROCESSES = 1024;
 
 /** The process ends itself before; but not while it is busy. */
 const STAND_INS_MEMORY = 640 * 1024 * 1024;
+const NOBODY = 65_534;
 const STAND_INS: Security = {
   ...ORDINARY,
-  user: 65_534,
-  group: 65_534,
   dropCapabilities: ["ALL"],
   noNewPrivileges: true,
   readOnlyRoot: true,
 };
 /** A thousand idle stand-ins take 10 MB of it. Beyond it V8 ends the process. */
 const STAND_INS_FLAGS = ["--max-old-space-size=192", "--max-semi-space-size=2", "--single-threaded-gc"];
+
+/** A package that was installed with a strict umask is its owner's alone: without a capability, but not as nobody. */
+function isReadableByAll(file: string): boolean {
+  return (statSync(file).mode & 0o004) !== 0;
+}
 
 /** The folder of packages that a program's `import` finds first. */
 function packagesOf(program: string): string {
@@ -315,7 +319,7 @@ export class Processes {
           { netns, ...place },
           {
             root: { base: this.#base, hostname: "stand-ins", etc: this.#base.etc, files: {}, links: {} },
-            security: STAND_INS,
+            security: isReadableByAll(program) ? { ...STAND_INS, user: NOBODY, group: NOBODY } : STAND_INS,
             argv: [`${TOOLS_DIRECTORY}/node`, ...STAND_INS_FLAGS, `/srv/tortie/${path.basename(program)}`],
             env: { PATH: "/bin", NODE_ENV: "production" },
             cwd: "/",

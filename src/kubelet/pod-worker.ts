@@ -178,6 +178,9 @@ export class PodWorker {
       this.#sandbox = { uid, namespace, name, hostname, netns, addresses, directory };
       return this.#sandbox;
     } catch (error) {
+      // Files that cannot be written come after the network: the next attempt has one of its own.
+      this.#disconnect();
+      this.#releaseAddresses();
       // A full disk says so in an event, and is tried again.
       if (!(error instanceof OpError) && (error as NodeJS.ErrnoException).code === undefined) throw error;
       const problem = error instanceof Error ? error.message : String(error);

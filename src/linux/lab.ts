@@ -196,15 +196,20 @@ export class Lab {
 
   /**
    * A pod's namespace and its link, which is down: nothing can pass before {@link raisePods}. Outside of the plan, for
-   * those who give out addresses themselves.
+   * those who give out addresses themselves. Where it cannot be made, nothing of it is left.
    */
   linkPod(pod: PlannedPod): LabPod {
     const namespace = createNetns(`pod ${pod.key}`);
+    try {
+      sysctls(namespace, IN_PODS);
+      this.#createLink(pod, namespace);
+    } catch (error) {
+      closeNetns(namespace);
+      throw error;
+    }
     const linked = { plan: pod, namespace };
     this.#pods.set(pod.key, linked);
     for (const address of pod.addresses) this.#owners.set(address, namespace);
-    sysctls(namespace, IN_PODS);
-    this.#createLink(pod, namespace);
     return linked;
   }
 

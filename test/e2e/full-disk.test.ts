@@ -191,8 +191,23 @@ describe.skipIf(!clustersRun())("on small disks", () => {
     });
     await full.ask("delete", "networkpolicy", "shut");
     await until("the policy's end", () => reach("shut"));
+    await full.ask("run", "late", "--image=nginx");
+    const sandbox = "involvedObject.name=late,reason=FailedCreatePodSandBox";
+    // More than once: each attempt begins with nothing of the one before.
+    await until("two attempts", async () => {
+      const counts = await full.ask(
+        "get",
+        "events",
+        `--field-selector=${sandbox}`,
+        "-o",
+        "jsonpath={.items[*].count}",
+      );
+      return counts.split(" ").reduce((sum, count) => sum + Number(count), 0) >= 2;
+    });
     expect(full.pids().get("machine")).toBe(before.get("machine"));
     expect(full.pids().get("control-plane")).toBe(before.get("control-plane"));
     own.free(run);
+    await full.ask("wait", "--for=condition=Ready", "pod/late", "--timeout=20s");
+    expect(await reach("late")).toBe(true);
   });
 });

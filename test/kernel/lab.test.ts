@@ -68,6 +68,14 @@ describe.skipIf(!available)("a lab of two nodes", () => {
   const outcomes = async (requests: readonly ProbeRequest[]): Promise<string[]> =>
     (await lab.probe(requests)).map((result) => result.outcome);
 
+  test("a pod whose link cannot be made leaves nothing of itself, and its predecessor as it was", () => {
+    const { plan } = lab.pod("d/near");
+    const files = openFiles();
+    for (let tried = 0; tried < 3; tried++) expect(() => lab.linkPod(plan)).toThrow("EEXIST");
+    expect(openFiles()).toBe(files);
+    expect(lab.from("d/near").address).toBe(plan.addresses[0]);
+  });
+
   test("no two owners share an address, and the machine's own network is not touched", () => {
     expect(currentNetns()).toBe(before.netns);
     expect(readFileSync("/proc/thread-self/net/dev", "utf8").replace(/[0-9]+/g, "")).toBe(before.links);

@@ -27,7 +27,7 @@ const VICTIM = {
         command: [
           "sh",
           "-c",
-          "nc -lk -p 8080 -e cat /dev/zero & httpd -p 8081; while sleep 0.01; do echo line; done",
+          "nc -lk -p 8080 -e 'cat /dev/zero' & httpd -p 8081; while sleep 0.01; do echo line; done",
         ],
       },
     ],

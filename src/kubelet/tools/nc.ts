@@ -82,6 +82,11 @@ function converse(socket: Socket, { options, waitMs }: Ends): Promise<number> {
       socket.pipe(child.stdin);
       child.stdout.pipe(socket);
       child.stdin.on("error", () => socket.destroy());
+      // As a program whose output is the connection itself: it is told by its next write that nobody listens any more.
+      socket.once("close", () => {
+        child.stdin.destroy();
+        child.stdout.destroy();
+      });
     } else {
       socket.pipe(process.stdout, { end: false });
       process.stdin.pipe(socket);

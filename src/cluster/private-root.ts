@@ -16,37 +16,23 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { OpError } from "../base/errors.ts";
-import {
-  AT_EMPTY_PATH,
-  AT_FDCWD,
-  AT_RECURSIVE,
-  CLONE_FS,
-  CLONE_NEWNS,
-  MNT_DETACH,
-  MOUNT_ATTR_IDMAP,
-  MOUNT_ATTR_RDONLY,
-  MOVE_MOUNT_F_EMPTY_PATH,
-  MS_BIND,
-  MS_NODEV,
-  MS_NOSUID,
-  MS_PRIVATE,
-  MS_REC,
-  O_CLOEXEC,
-  OPEN_TREE_CLONE,
-  SYS_MOUNT_SETATTR,
-  SYS_MOVE_MOUNT,
-  SYS_OPEN_TREE,
-} from "../linux/constants.ts";
+import { CLONE_FS, CLONE_NEWNS, MS_NODEV, MS_NOSUID, O_PATH } from "../linux/constants.ts";
 import { checked, libc } from "../linux/libc.ts";
+import {
+  bindMount,
+  copyTree,
+  keepMountsPrivate,
+  makeReadOnly,
+  mapTreeUsers,
+  mountTree,
+  pivotRoot,
+} from "../linux/mounts.ts";
 
 /** With what is mounted below them. */
 const PROGRAMS = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc"];
 const KERNEL = ["/proc", "/sys"];
 /** No disk, and nothing else that is the machine's. */
 const DEVICES = ["null", "zero", "full", "random", "urandom", "tty"].map((name) => `/dev/${name}`);
-
-const readOnlyAttributes: Buffer = Buffer.alloc(32);
-readOnlyAttributes.writeBigUInt64LE(BigInt(MOUNT_ATTR_RDONLY), 0);
 
 /** Our own program, and the packages that it is looked for in. */
 function ownFolders(program: string): string[] {
@@ -69,15 +55,18 @@ function bind(source: string, target: string, readOnly: boolean): void {
     mkdirSync(path.dirname(target), { recursive: true });
     writeFileSync(target, "");
   }
-  const bound = libc().mount(source, target, null, MS_BIND | MS_REC, null);
-  checked(bound, `mount ${source} for the cluster`, "kernel-refused");
+  bindMount(source, target);
   if (readOnly) makeReadOnly(target);
 }
 
 /** With what is mounted below it. */
 function openTree(folder: string): number {
-  const tree = libc().openTree(SYS_OPEN_TREE, AT_FDCWD, folder, OPEN_TREE_CLONE | AT_RECURSIVE | O_CLOEXEC);
-  return checked(tree, `mount ${folder} for the cluster (Linux 5.2)`, "kernel-refused");
+  const held = openSync(folder, O_PATH);
+  try {
+    return copyTree(held, folder);
+  } finally {
+    closeSync(held);
+  }
 }
 
 /** Links stay links: on most machines /bin is one. */
@@ -98,32 +87,14 @@ export interface PrivateRoot {
   readonly users: number;
 }
 
-/**
- * Shows files of root's as the cluster's first user's, who may read them then whatever their mode: a package that was installed
- * with a strict umask is nobody else's. Where a file system cannot do that, files stay whose they are.
- */
-function mapUsers(tree: number, users: number): void {
-  const attributes = Buffer.alloc(32);
-  attributes.writeBigUInt64LE(BigInt(MOUNT_ATTR_IDMAP), 0);
-  attributes.writeBigUInt64LE(BigInt(users), 24);
-  libc().syscall(SYS_MOUNT_SETATTR, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, attributes, 32);
-}
-
-function makeReadOnly(target: string): void {
-  const made = libc().syscall(SYS_MOUNT_SETATTR, AT_FDCWD, target, AT_RECURSIVE, readOnlyAttributes, 32);
-  checked(made, `make ${target} read-only for the cluster (Linux 5.12)`, "kernel-unavailable");
-}
-
 function place(tree: number, target: string): void {
   mkdirSync(target, { recursive: true });
-  const moved = libc().moveMount(SYS_MOVE_MOUNT, tree, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH);
-  checked(moved, `mount ${target} for the cluster`, "kernel-refused");
+  mountTree(tree, target);
   closeSync(tree);
 }
 
 function build({ at, program, writable, users }: PrivateRoot): void {
-  const kept = libc().mount("none", "/", null, MS_REC | MS_PRIVATE, null);
-  checked(kept, "keep mounts private", "kernel-refused");
+  keepMountsPrivate();
   // Taken before the root is mounted on one of them.
   const trees = writable.map((folder) => ({ folder, tree: openTree(folder) }));
   const made = libc().mount("tmpfs", at, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=16m");
@@ -135,15 +106,13 @@ function build({ at, program, writable, users }: PrivateRoot): void {
   for (const folder of ownFolders(program)) {
     if (existsSync(at + folder)) continue;
     const tree = openTree(folder);
-    mapUsers(tree, users);
+    // A package that was installed with a strict umask is root's alone: what the cluster runs has to be the cluster's to read.
+    mapTreeUsers(tree, users);
     place(tree, at + folder);
     makeReadOnly(at + folder);
   }
   for (const { folder, tree } of trees) place(tree, at + folder);
-  checked(libc().chdir(at), "enter the cluster's root", "kernel-refused");
-  checked(libc().pivot_root(".", "."), "enter the cluster's root", "kernel-refused");
-  checked(libc().umount2(".", MNT_DETACH), "leave the machine's root", "kernel-refused");
-  checked(libc().chdir("/"), "enter the cluster's root", "kernel-refused");
+  pivotRoot(at);
 }
 
 /**

@@ -24,28 +24,23 @@ import {
 import path from "node:path";
 import { OpError } from "../../base/errors.ts";
 import {
-  AT_EMPTY_PATH,
-  AT_FDCWD,
-  AT_RECURSIVE,
-  MNT_DETACH,
-  MOUNT_ATTR_RDONLY,
-  MOVE_MOUNT_F_EMPTY_PATH,
   MS_BIND,
   MS_NODEV,
   MS_NOEXEC,
   MS_NOSUID,
-  MS_PRIVATE,
   MS_RDONLY,
-  MS_REC,
   MS_REMOUNT,
-  O_CLOEXEC,
   O_PATH,
-  OPEN_TREE_CLONE,
-  SYS_MOUNT_SETATTR,
-  SYS_MOVE_MOUNT,
-  SYS_OPEN_TREE,
 } from "../../linux/constants.ts";
 import { checked, libc } from "../../linux/libc.ts";
+import {
+  bindMount,
+  copyTree,
+  keepMountsPrivate,
+  makeReadOnly,
+  mountTree,
+  pivotRoot,
+} from "../../linux/mounts.ts";
 import { makeFolderBelow, openBelow } from "../../linux/open-below.ts";
 import type { BaseDirectory } from "./base-directory.ts";
 import { TOOLS_DIRECTORY } from "./base-directory.ts";
@@ -84,22 +79,6 @@ nogroup:x:65534:
 `;
 const NSSWITCH = "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n";
 
-const readOnlyAttributes: Buffer = Buffer.alloc(32);
-readOnlyAttributes.writeBigUInt64LE(BigInt(MOUNT_ATTR_RDONLY), 0);
-
-function bind(source: string, target: string): void {
-  checked(libc().mount(source, target, null, MS_BIND | MS_REC, null), `mount ${source}`, "kernel-refused", {
-    target,
-  });
-}
-
-/** Read-only with everything under it; on kernels before 5.12 the mount itself only. */
-function makeReadOnly(target: string): void {
-  if (libc().syscall(SYS_MOUNT_SETATTR, AT_FDCWD, target, AT_RECURSIVE, readOnlyAttributes, 32) === 0) return;
-  const flags = MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV;
-  checked(libc().mount("none", target, null, flags, null), `make ${target} read-only`, "kernel-refused");
-}
-
 function touch(file: string): void {
   closeSync(openSync(file, "a"));
 }
@@ -114,7 +93,7 @@ function share(root: string, folder: string): void {
     return;
   }
   mkdirSync(target, { recursive: true });
-  bind(folder, target);
+  bindMount(folder, target);
   makeReadOnly(target);
 }
 
@@ -124,7 +103,7 @@ function makeDevices(root: string): void {
     if (!existsSync(source)) continue;
     const target = `${root}${source}`;
     touch(target);
-    bind(source, target);
+    bindMount(source, target);
     // Written to all the same; but its mode, which is the machine's, stays.
     makeReadOnly(target);
   }
@@ -153,7 +132,7 @@ function makeEtc(root: string, spec: RootSpec): void {
     if (!found) continue;
     if (found.isDirectory()) mkdirSync(`${etc}/${name}`);
     else touch(`${etc}/${name}`);
-    bind(source, `${etc}/${name}`);
+    bindMount(source, `${etc}/${name}`);
     makeReadOnly(`${etc}/${name}`);
   }
   for (const [name, source] of [
@@ -161,7 +140,7 @@ function makeEtc(root: string, spec: RootSpec): void {
     ["resolv.conf", spec.etc.resolvConf],
   ] as const) {
     touch(`${etc}/${name}`);
-    bind(source, `${etc}/${name}`);
+    bindMount(source, `${etc}/${name}`);
   }
 }
 
@@ -174,10 +153,10 @@ function makeWritable(root: string, folder: string): void {
   const [machine, own] = [`/.machine/${name}`, `/.own/${name}`];
   mkdirSync(`${root}${machine}`, { recursive: true });
   mkdirSync(`${root}${own}`, { recursive: true });
-  bind(`${root}${folder}`, `${root}${machine}`);
+  bindMount(`${root}${folder}`, `${root}${machine}`);
   for (const entry of readdirSync(`${root}${folder}`))
     symlinkSync(`${machine}/${entry}`, `${root}${own}/${entry}`);
-  bind(`${root}${own}`, `${root}${folder}`);
+  bindMount(`${root}${own}`, `${root}${folder}`);
 }
 
 /** Makes the nearest folder that exists writable, where a path must be made under one that is the machine's. */
@@ -221,9 +200,7 @@ export function openTrees(mounts: readonly Mount[]): number[] {
 function openTree(mount: Mount): number {
   const held = openSource(mount);
   try {
-    const flags = OPEN_TREE_CLONE | AT_EMPTY_PATH | AT_RECURSIVE | O_CLOEXEC;
-    const tree = libc().openTree(SYS_OPEN_TREE, held, "", flags);
-    return checked(tree, `mount ${mount.source}`, "kernel-refused");
+    return copyTree(held, mount.source);
   } finally {
     closeSync(held);
   }
@@ -238,19 +215,14 @@ function addMount({ target, readOnly }: Mount, tree: number): void {
     // Only made: what is there may be a pipe, which would be opened once somebody reads it.
     if (!existsSync(target)) closeSync(openSync(target, "wx"));
   }
-  const moved = libc().moveMount(SYS_MOVE_MOUNT, tree, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH);
-  checked(moved, `mount on ${target}`, "kernel-refused");
+  mountTree(tree, target);
   if (readOnly) makeReadOnly(target);
 }
 
 /** Builds the root and makes it "/". Old mounts are gone then, but for /proc: the kernel demands to see one. */
 export function buildRoot(spec: RootSpec): void {
   const { root } = spec.base;
-  checked(
-    libc().mount("none", "/", null, MS_REC | MS_PRIVATE, null),
-    "keep mounts private",
-    "kernel-refused",
-  );
+  keepMountsPrivate();
   checked(
     libc().mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=512m,nr_inodes=200k"),
     "mount a container's root",
@@ -264,25 +236,25 @@ export function buildRoot(spec: RootSpec): void {
     [spec.base.bin, "bin"],
     [spec.base.opt, "opt/tortie"],
   ] as const) {
-    bind(source, `${root}/${target}`);
+    bindMount(source, `${root}/${target}`);
     makeReadOnly(`${root}/${target}`);
   }
   if (existsSync(`${spec.base.opt}/node`)) {
-    bind(process.execPath, `${root}${TOOLS_DIRECTORY}/node`);
+    bindMount(process.execPath, `${root}${TOOLS_DIRECTORY}/node`);
     makeReadOnly(`${root}${TOOLS_DIRECTORY}/node`);
   }
   for (const folder of ["/usr", "/lib", "/lib32", "/lib64", "/libx32"]) share(root, folder);
   makeDevices(root);
-  bind("/proc", `${root}/proc`);
+  bindMount("/proc", `${root}/proc`);
   const sysFlags = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY;
   if (libc().mount("sysfs", `${root}/sys`, "sysfs", sysFlags, null) < 0) {
-    bind("/sys", `${root}/sys`);
+    bindMount("/sys", `${root}/sys`);
     makeReadOnly(`${root}/sys`);
   }
   makeEtc(root, spec);
   for (const [link, target] of Object.entries(spec.links)) symlinkSync(target, `${root}${link}`);
   for (const [file, text] of Object.entries(spec.files)) addFile(root, file, text);
-  pivot(root);
+  pivotRoot(root);
 }
 
 function addFile(root: string, file: string, text: string): void {
@@ -326,24 +298,16 @@ const MASKED_PATHS = [
 export function maskProc(): void {
   for (const place of READ_ONLY_PATHS) {
     if (!existsSync(place)) continue;
-    bind(place, place);
+    bindMount(place, place);
     makeReadOnly(place);
   }
   for (const place of MASKED_PATHS) {
     const kind = statSync(place, { throwIfNoEntry: false });
     if (!kind) continue;
-    if (!kind.isDirectory()) bind("/dev/null", place);
+    if (!kind.isDirectory()) bindMount("/dev/null", place);
     else {
       const flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
       checked(libc().mount("tmpfs", place, "tmpfs", flags, "size=0"), `mask ${place}`, "kernel-refused");
     }
   }
-}
-
-function pivot(root: string): void {
-  const attempt = "make a container's root the root";
-  checked(libc().chdir(root), attempt, "kernel-refused");
-  checked(libc().pivot_root(".", "."), attempt, "kernel-refused");
-  checked(libc().umount2(".", MNT_DETACH), attempt, "kernel-refused");
-  checked(libc().chdir("/"), attempt, "kernel-refused");
 }

@@ -1,4 +1,4 @@
-// npm run bench [model|kernel|cluster|streams|churn]: prints figures beside the aims. Each bench is a process of its own, so that memory
+// npm run bench [model|kernel|cluster|streams|churn|soak]: prints figures beside the aims. Each bench is a process of its own, so that memory
 // figures are its own; the kernel's runs inside namespaces.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -9,7 +9,7 @@ ensurePackages();
 ensureTools(["unshare", "iperf3", "busybox", "etcd"]);
 const { build } = await import("esbuild");
 const wanted = process.argv.slice(2);
-const LONG = new Set(["streams", "churn"]);
+const LONG = new Set(["streams", "churn", "soak"]);
 const benches = [
   ["model", []],
   ["kernel", ["unshare", ...(process.getuid?.() === 0 ? [] : ["--user", "--map-root-user"]), "--net", "--"]],
@@ -18,6 +18,7 @@ const benches = [
   // These take long, and run when they are named.
   ["streams", []],
   ["churn", []],
+  ["soak", []],
 ].filter(([name]) => (wanted.length === 0 ? !LONG.has(name) : wanted.includes(name)) && existsSync(path.join(ROOT, "bench", `${name}.ts`)));
 
 if (benches.some(([name]) => name === "cluster" || LONG.has(name))) ensureBuild();

@@ -30,6 +30,11 @@ export class SmallDisks {
     return new SmallDisks(holder);
   }
 
+  /** Of the process that holds the mount namespace: its `/proc/PID/root` has the disks. */
+  get pid(): number | undefined {
+    return this.#holder.pid;
+  }
+
   /** Words before a command that is to see them. */
   get within(): readonly string[] {
     const user = process.geteuid?.() === 0 ? [] : ["--user", "--preserve-credentials"];

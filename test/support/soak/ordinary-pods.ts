@@ -35,7 +35,7 @@ const DELETED_AT_ONCE: Disturbance = {
 async function isRolledOut(scene: Scene, name: string): Promise<void> {
   await eventually(`${name} is rolled out`, async () => {
     const { metadata, spec, status } = await scene.client.get(DEPLOYMENTS, { namespace: EXTRA, name });
-    const wanted = spec?.replicas ?? 1;
+    const wanted = spec.replicas ?? 1;
     const isNew = (status?.observedGeneration ?? 0) >= (metadata.generation ?? 0);
     const counts = [status?.replicas, status?.updatedReplicas, status?.readyReplicas].map((one) => one ?? 0);
     return (isNew && counts.every((count) => count === wanted)) || undefined;

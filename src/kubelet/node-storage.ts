@@ -24,6 +24,21 @@ const LOOK_MS = 2_000;
 /** Of the disk: with less, the pod that keeps most has to go. */
 const LEAST_FREE_BYTES = 32 * 1024 ** 2;
 
+/** From here on nothing is evicted for others: `system-cluster-critical`. @see pkg/apis/scheduling/types.go */
+const CRITICAL_PRIORITY = 2_000_000_000;
+
+interface Candidate {
+  readonly one: StoringPod;
+  readonly bytes: number;
+  readonly priority: number;
+}
+
+/** The lower priority first, and of one priority who keeps most. */
+function comesBefore(a: Candidate, b: Candidate | undefined): boolean {
+  if (!b) return true;
+  return a.priority === b.priority ? a.bytes > b.bytes : a.priority < b.priority;
+}
+
 export class NodeStorage {
   readonly #options: NodeStorageOptions;
   #timer: NodeJS.Timeout | undefined;
@@ -52,7 +67,7 @@ export class NodeStorage {
   /** Looks at all pods once. Cost: a call for each file that they keep. */
   async look(): Promise<void> {
     let total = 0;
-    let largest: { readonly one: StoringPod; readonly bytes: number } | undefined;
+    let next: Candidate | undefined;
     for (const one of [...this.#options.pods()]) {
       const { pod, worker } = one;
       const { phase } = pod.status ?? {};
@@ -65,12 +80,14 @@ export class NodeStorage {
         continue;
       }
       total += bytes;
-      if (bytes > (largest?.bytes ?? 0)) largest = { one, bytes };
+      const candidate = { one, bytes, priority: pod.spec.priority ?? 0 };
+      if (bytes > 0 && candidate.priority < CRITICAL_PRIORITY && comesBefore(candidate, next))
+        next = candidate;
     }
     const shortage = await this.#shortage(total);
-    if (shortage !== undefined && largest) {
+    if (shortage !== undefined && next) {
       const message = `The node was low on resource: ephemeral-storage. ${shortage}. `;
-      largest.one.worker.evict(largest.one.pod, message);
+      next.one.worker.evict(next.one.pod, message);
     }
     if ((shortage !== undefined) === this.#hasPressure) return;
     this.#hasPressure = shortage !== undefined;

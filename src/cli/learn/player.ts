@@ -1,8 +1,10 @@
 /** @module Plays the commands of a page in one shell's memory: what one sets, the next one has. */
+
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "./page.ts";
 
 export interface Played {
@@ -21,6 +23,10 @@ export interface PlayerOptions {
   /** Lines that are typed wait for a prompt so long; so long may a command take. */
   readonly patienceMs: number;
 }
+
+const LOOK_MS = 20;
+/** Nothing more comes, when nothing has come for so long. */
+const QUIET_MS = 300;
 
 /** A shell's prompt at the end of what was printed. */
 const AT_PROMPT = /(^|\n|\r)(\S* )?[#$] $/;
@@ -125,7 +131,12 @@ export class Player {
           `${what}: no prompt came within ${this.#options.patienceMs / 1000} s; it printed:\n${output.text}`,
         );
       }
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await sleep(LOOK_MS);
+    }
+    // A shell that was there before the enter came prompts once more for it: what is typed by then would come in between.
+    for (let before = ""; pressed && before !== output.text; ) {
+      before = output.text;
+      await sleep(QUIET_MS);
     }
   }
 

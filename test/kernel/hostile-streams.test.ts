@@ -25,8 +25,8 @@ import { Runtime } from "../../src/kubelet/runtime/runtime.ts";
 import { type StreamServer, serveStreams } from "../../src/kubelet/streams/server.ts";
 import { closeNetns, createNetns, inNamespace } from "../../src/linux/netns.ts";
 import { MemoryStore } from "../../src/store/memory-store.ts";
+import { BUILT, containersRun } from "../support/containers.ts";
 import { EVERY_SESSION, type HostileTarget, hostileSessions } from "../support/hostile-client.ts";
-import { kernelAvailable } from "../support/kernel.ts";
 
 const SESSIONS = 300;
 const WARM = 100;
@@ -69,7 +69,7 @@ function pour(socket: Socket): void {
   more();
 }
 
-describe.skipIf(!kernelAvailable())("streams with hostile clients", () => {
+describe.skipIf(!containersRun(import.meta.filename))("streams with hostile clients", () => {
   const directory = mkdtempSync(path.join(tmpdir(), "tortie-hostile."));
   const faults: unknown[] = [];
   const note = (error: unknown): void => void faults.push(error);
@@ -107,8 +107,7 @@ describe.skipIf(!kernelAvailable())("streams with hostile clients", () => {
       directory: path.join(directory, "runtime"),
       catalogue: new ImageCatalogue(),
       toolsPath: path.join(directory, "tools.cjs"),
-      launcherPath: path.join(import.meta.dirname, "../../dist/bin/launcher.js"),
-      standInsPath: path.join(import.meta.dirname, "../../dist/bin/stand-ins.mjs"),
+      ...BUILT,
     });
     const folder = path.join(directory, "pod");
     mkdirSync(folder);

@@ -2,7 +2,7 @@
  * @module Containers as they are: processes in namespaces, and stand-ins reached through real TCP from another pod. Run
  * it in private namespaces: `unshare --user --map-root-user --net npx vitest run --project kernel test/kernel/runtime.test.ts`
  */
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import {
   mkdirSync,
   mkdtempSync,
@@ -17,7 +17,6 @@ import path from "node:path";
 import { PassThrough } from "node:stream";
 import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { OpError } from "../../src/base/errors.ts";
 import { ImageCatalogue } from "../../src/kubelet/images/catalogue.ts";
 import type {
   ContainerConfig,
@@ -29,25 +28,7 @@ import type {
 import { Runtime } from "../../src/kubelet/runtime/runtime.ts";
 import type { Netns } from "../../src/linux/netns.ts";
 import { closeNetns, createNetns, inNamespace } from "../../src/linux/netns.ts";
-import { kernelAvailable } from "../support/kernel.ts";
-
-const INSIDE = "TORTIE_RUNTIME_TEST";
-const MINE = "unshare --mount --pid --fork --kill-child --mount-proc".split(" ");
-
-function open(directory: string): Runtime | undefined {
-  try {
-    return new Runtime({
-      directory: path.join(directory, "runtime"),
-      catalogue: new ImageCatalogue(),
-      toolsPath: path.join(directory, "tools.cjs"),
-      launcherPath: path.join(import.meta.dirname, "../../dist/bin/launcher.js"),
-      standInsPath: path.join(import.meta.dirname, "../../dist/bin/stand-ins.mjs"),
-    });
-  } catch (error) {
-    if (error instanceof OpError && error.code === "kernel-unavailable") return undefined;
-    throw error;
-  }
-}
+import { BUILT, containersRun } from "../support/containers.ts";
 
 const directory = mkdtempSync(path.join(tmpdir(), "tortie-runtime."));
 await build({
@@ -58,24 +39,14 @@ await build({
   format: "cjs",
   logLevel: "silent",
 });
-const available = kernelAvailable();
-const runtime = available ? open(directory) : undefined;
-
-/** Without privileges the suite has no mount and PID namespace of its own; then it runs once more, with them. */
-if (available && !runtime && process.env[INSIDE] === undefined) {
-  test("the suite passes in a mount and PID namespace of its own", () => {
-    const [command = "", ...rest] = MINE;
-    const vitest = path.join(import.meta.dirname, "../../node_modules/vitest/vitest.mjs");
-    // This loader writes nothing into node_modules, which may be another user's.
-    const how = ["run", "--configLoader", "runner", "--project", "kernel", import.meta.filename];
-    const env = { ...process.env, [INSIDE]: "1" };
-    const { status, stdout, stderr } = spawnSync(command, [...rest, process.execPath, vitest, ...how], {
-      encoding: "utf8",
-      env,
-    });
-    expect(status, stdout + stderr).toBe(0);
-  });
-}
+const runtime = containersRun(import.meta.filename)
+  ? new Runtime({
+      directory: path.join(directory, "runtime"),
+      catalogue: new ImageCatalogue(),
+      toolsPath: path.join(directory, "tools.cjs"),
+      ...BUILT,
+    })
+  : undefined;
 
 interface Ran {
   readonly exit: ContainerExit;

@@ -12,7 +12,6 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { OpError } from "../../src/base/errors.ts";
 import { NAMESPACES, PODS } from "../../src/client/kinds.ts";
 import { createAuthority, sign } from "../../src/cluster/certificates.ts";
 import { ControlPlane } from "../../src/cluster/control-plane.ts";
@@ -26,7 +25,7 @@ import { type StreamServer, serveStreams } from "../../src/kubelet/streams/serve
 import type { Netns } from "../../src/linux/netns.ts";
 import { closeNetns, createNetns, inNamespace } from "../../src/linux/netns.ts";
 import { MemoryStore } from "../../src/store/memory-store.ts";
-import { kernelAvailable } from "../support/kernel.ts";
+import { BUILT, containersRun } from "../support/containers.ts";
 import { type KubectlVersion, kubectlPath } from "../support/kubectl.ts";
 
 const directory = mkdtempSync(path.join(tmpdir(), "tortie-streams."));
@@ -39,22 +38,14 @@ await build({
   logLevel: "silent",
 });
 
-function openRuntime(): Runtime | undefined {
-  try {
-    return new Runtime({
+const runtime = containersRun(import.meta.filename)
+  ? new Runtime({
       directory: path.join(directory, "runtime"),
       catalogue: new ImageCatalogue(),
       toolsPath: path.join(directory, "tools.cjs"),
-      launcherPath: path.join(import.meta.dirname, "../../dist/bin/launcher.js"),
-      standInsPath: path.join(import.meta.dirname, "../../dist/bin/stand-ins.mjs"),
-    });
-  } catch (error) {
-    if (error instanceof OpError && error.code === "kernel-unavailable") return undefined;
-    throw error;
-  }
-}
-
-const runtime = kernelAvailable() ? openRuntime() : undefined;
+      ...BUILT,
+    })
+  : undefined;
 
 interface Client {
   readonly name: string;

@@ -21,6 +21,8 @@ import { setWindowSize, unreadBytes } from "./terminal.ts";
 export interface Launch {
   readonly tty: boolean;
   readonly stdin: boolean;
+  /** Of the terminal; 80 columns and 24 rows where left out. */
+  readonly size?: TerminalSize | undefined;
   /** What is its standard input instead; it stays the caller's. */
   readonly input?: number;
   /** Whose the streams are to be, so that /dev/stdout can be opened; root's where left out. */
@@ -78,7 +80,7 @@ export function launch<Started extends StartedProcess>(
   what: Launch,
   start: (streams: StandardStreams) => Promise<Started>,
 ): Promise<{ readonly started: Started; readonly launched: Launched }> {
-  return what.tty ? launchOnTerminal(start) : launchOnPipes(what, start);
+  return what.tty ? launchOnTerminal(what, start) : launchOnPipes(what, start);
 }
 
 async function launchOnPipes<Started extends StartedProcess>(
@@ -133,9 +135,10 @@ async function launchOnPipes<Started extends StartedProcess>(
 }
 
 async function launchOnTerminal<Started extends StartedProcess>(
+  { size = DEFAULT_SIZE }: Launch,
   start: (streams: StandardStreams) => Promise<Started>,
 ): Promise<{ readonly started: Started; readonly launched: Launched }> {
-  const started = await start({ kind: "terminal", size: DEFAULT_SIZE });
+  const started = await start({ kind: "terminal", size });
   const { master, slave } = must(started.terminal, "a terminal");
   const terminal = new ReadStream(master);
   // EIO is how a terminal says that its last user is gone.

@@ -7,7 +7,7 @@ import { makePipe } from "../../linux/pipes.ts";
 import type { BaseDirectory } from "./base-directory.ts";
 import { prepareBase, TOOLS_DIRECTORY } from "./base-directory.ts";
 import { environment } from "./command.ts";
-import type { Mount, Security } from "./container.ts";
+import type { Mount, Security, TerminalSize } from "./container.ts";
 import { ContainerError } from "./container.ts";
 import { HeldDescriptors } from "./held-descriptors.ts";
 import type { Launched } from "./launch.ts";
@@ -17,6 +17,7 @@ import type { Built, ContainerPlace, ProgramSpec, Shared } from "./launcher/prot
 import { confinementOf, ORDINARY, ownerOf, rightsOf } from "./limits.ts";
 import type { RootSpec } from "./root-file-system.ts";
 import type { Container, Spaces } from "./running.ts";
+import { ThreadNamespaces } from "./thread-namespaces.ts";
 
 /** Namespaces that the containers of a pod share. */
 interface PodNamespaces extends Shared {
@@ -85,7 +86,10 @@ export class Processes {
   readonly #cgroups: CgroupRoot | undefined;
   readonly #shared = new Map<string, SharedByPod>();
 
-  /** @param launcherPath - `launcher/thread.ts`, built */
+  /**
+   * @param launcherPath - `launcher/thread.ts`, built
+   * @throws OpError `kernel-unavailable` where namespaces cannot be entered and left
+   */
   constructor(
     directory: string,
     options: {
@@ -94,6 +98,8 @@ export class Processes {
       readonly cgroups?: CgroupRoot | undefined;
     },
   ) {
+    // Tried here: the threads would find out too late.
+    new ThreadNamespaces().close();
     this.#base = prepareBase(directory, options.toolsPath);
     this.#launcher = new Launcher(options.launcherPath);
     this.#cgroups = options.cgroups;
@@ -235,7 +241,7 @@ export class Processes {
   async exec(
     container: Container,
     command: readonly string[],
-    how: { readonly tty: boolean; readonly stdin: boolean },
+    how: { readonly tty: boolean; readonly stdin: boolean; readonly size?: TerminalSize | undefined },
   ): Promise<Launched> {
     const { config, pod, found } = container;
     if (!container.process) {

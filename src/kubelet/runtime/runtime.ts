@@ -19,7 +19,14 @@ import { planContainer } from "../images/plan.ts";
 import type { WantedFile } from "../images/stand-in-messages.ts";
 import { firstEnd } from "../settled.ts";
 import { Attachments } from "./attachments.ts";
-import type { ContainerConfig, ContainerExit, PodSandbox, RunningContainer, Streams } from "./container.ts";
+import type {
+  ContainerConfig,
+  ContainerExit,
+  PodSandbox,
+  RunningContainer,
+  Streams,
+  TerminalSize,
+} from "./container.ts";
 import { ContainerError } from "./container.ts";
 import type { Launched } from "./launch.ts";
 import { LogWriter } from "./log-writer.ts";
@@ -212,10 +219,19 @@ export class Runtime {
     if (own.ended) {
       throw new ContainerError("RunContainerError", `container ${own.id} is in CONTAINER_EXITED state`);
     }
+    // A size that is known already is the terminal's from the start: a program may ask for it first of all.
+    let size: TerminalSize | undefined;
+    let resize = (next: TerminalSize): void => {
+      size = next;
+    };
+    streams.onResize?.((next) => resize(next));
     const child = await this.#processes.exec(own, command, {
       tty: streams.tty,
       stdin: streams.stdin !== undefined,
+      size,
     });
+    if (size) child.resize(size);
+    resize = (next) => child.resize(next);
     own.execs.add(child);
     const kill = (): void => child.kill("SIGKILL");
     streams.signal?.addEventListener("abort", kill);
@@ -318,7 +334,6 @@ function withoutStdin(streams: Streams): Streams {
 }
 
 function connectStreams(child: Launched, streams: Streams): void {
-  streams.onResize?.((size) => child.resize(size));
   const pairs = [
     [child.stdout, streams.stdout],
     [child.stderr, streams.tty ? streams.stdout : streams.stderr],

@@ -157,7 +157,12 @@ export class StandIns {
       received: (message, descriptor) => {
         if (descriptor !== undefined) closeSync(descriptor);
         this.#heardAt = Date.now();
-        this.#reported(message);
+        try {
+          this.#reported(message);
+        } catch {
+          // It says what no process of ours does: somebody else speaks for it.
+          this.#failed(channel);
+        }
       },
       closed: () => this.#failed(channel),
     });

@@ -2,7 +2,7 @@
  * @module Events are forgotten an hour after they last happened, and before it when there are too many: the oldest first.
  *
  * Cost: a count for each write of one, and every ten minutes, or when there are too many, one walk over the texts of all,
- * page by page, of which only times and keys are kept: of 10,000 events a quarter of a second's work in pieces of a few
+ * page by page, of which only times and keys are kept: of 4,000 events a tenth of a second's work in pieces of a few
  * milliseconds. No informer holds them, and nothing is decoded for longer.
  */
 import { setImmediate as turn } from "node:timers/promises";
@@ -14,8 +14,8 @@ const WALK_MS = 600_000;
 const PAGE = 500;
 const DELETIONS = 64;
 /** Of 100 pods that are scaled up and down without end, the last few minutes; a control plane holds them all. */
-const MOST_EVENTS = 10_000;
-const MOST_BYTES = 16 * 1024 ** 2;
+const MOST_EVENTS = 4_000;
+const MOST_BYTES = 8 * 1024 ** 2;
 /** What is left when there were too many, so that not every next one is again. */
 const SHARE_LEFT = 0.9;
 

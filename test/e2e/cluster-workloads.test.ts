@@ -221,8 +221,10 @@ describe.runIf(clustersRun())("workloads", { timeout: 60_000 }, () => {
     await cluster.ask("wait", "--for=condition=Complete", "job/helped", "--timeout=20s");
     expect(await pod()).toMatch(/0\/2\s+Completed/);
     // Meanwhile the other one has failed its startup probe, more than once and not often enough.
+    await until("its startup probe has failed", async () =>
+      (await cluster.ask("describe", "pod", "never-up")).includes("Startup probe failed"),
+    );
     expect(await cluster.ask("get", "pod", "never-up")).toMatch(/0\/1\s+Running\s+0\s/);
-    expect(await cluster.ask("describe", "pod", "never-up")).toContain("Startup probe failed");
   });
 
   test("what only answers on ports has a token once somebody looks inside", async () => {

@@ -66,6 +66,8 @@ export interface PodStorage {
 export interface StorageFinding {
   /** All that the pod keeps. */
   readonly bytes: number;
+  /** What of it is on the node's disk: writable layers are in memory. */
+  readonly diskBytes: number;
   /** Why it is evicted; undefined where it is within its limits. */
   readonly excess: string | undefined;
 }
@@ -87,12 +89,15 @@ export async function measurePod({ spec }: Pod, { directory, roots }: PodStorage
       excess ??= `EmptyDir volume "${name}" has more than ${MOST_ENTRIES} files, or folders too deep to look into. `;
   }
   let podLimit = 0;
+  let layers = 0;
   const containers = [...(spec.initContainers ?? []), ...spec.containers];
   for (const { name, resources } of containers) {
     const root = roots.get(name);
     const logs = await folderUse(path.join(directory, "logs", name));
-    const own = logs.bytes + (root === undefined ? 0 : await mountUse(root));
+    const layer = root === undefined ? 0 : await mountUse(root);
+    const own = logs.bytes + layer;
     bytes += own;
+    layers += layer;
     const text = resources?.limits?.["ephemeral-storage"];
     const limit = quantityOf(text);
     if (limit === undefined) continue;
@@ -103,7 +108,7 @@ export async function measurePod({ spec }: Pod, { directory, roots }: PodStorage
   const limit = isLimited ? podLimit : POD_LIMIT_BYTES;
   if (bytes > limit)
     excess ??= `Pod ephemeral local storage usage exceeds the total limit of containers ${limit}. `;
-  return { bytes, excess };
+  return { bytes, diskBytes: bytes - layers, excess };
 }
 
 /** Whether a pod keeps anything that is worth looking at: most only answer on ports. */

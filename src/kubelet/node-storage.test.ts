@@ -48,14 +48,14 @@ async function look(
 }
 
 const PODS = [
-  ["small", 50_000, 0],
-  ["large", 200_000, 0],
-  ["important", 400_000, 1000],
-  ["critical", 800_000, 2_000_000_000],
+  ["small", 500_000, 0],
+  ["large", 2_000_000, 0],
+  ["important", 4_000_000, 1000],
+  ["critical", 8_000_000, 2_000_000_000],
 ] as const;
 
 test("with room for all, all stay", async () => {
-  expect(await look(10_000_000, PODS)).toEqual({ evicted: [], pressures: [] });
+  expect(await look(100_000_000, PODS)).toEqual({ evicted: [], pressures: [] });
 });
 
 test("without room, who keeps most of those with the lowest priority goes", async () => {
@@ -69,4 +69,10 @@ test("without room, who keeps most of those with the lowest priority goes", asyn
 
 test("what is critical to the cluster stays", async () => {
   expect((await look(100_000, [PODS[3]])).evicted).toEqual([]);
+});
+
+test("who keeps next to nothing stays: the disk is full of something else", async () => {
+  const { evicted, pressures } = await look(100_000, [PODS[0]]);
+  expect(evicted).toEqual([]);
+  expect(pressures).toHaveLength(1);
 });

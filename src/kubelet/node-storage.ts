@@ -24,6 +24,8 @@ const LOOK_MS = 2_000;
 /** Of the disk: with less, the pod that keeps most has to go. */
 const LEAST_FREE_BYTES = 32 * 1024 ** 2;
 
+/** Whose end would free less is not ended for it: the disk may be full of what is no pod's. */
+const LEAST_WORTH_BYTES = 1024 ** 2;
 /** From here on nothing is evicted for others: `system-cluster-critical`. @see pkg/apis/scheduling/types.go */
 const CRITICAL_PRIORITY = 2_000_000_000;
 
@@ -74,14 +76,18 @@ export class NodeStorage {
       if (phase === "Succeeded" || phase === "Failed" || pod.metadata.deletionTimestamp) continue;
       const storage = worker.storage();
       if (!keepsFiles(pod, storage)) continue;
-      const { bytes, excess } = await measurePod(pod, storage);
+      const { bytes, diskBytes, excess } = await measurePod(pod, storage);
       if (excess !== undefined) {
         worker.evict(pod, excess);
         continue;
       }
       total += bytes;
-      const candidate = { one, bytes, priority: pod.spec.priority ?? 0 };
-      if (bytes > 0 && candidate.priority < CRITICAL_PRIORITY && comesBefore(candidate, next))
+      const candidate = { one, bytes: diskBytes, priority: pod.spec.priority ?? 0 };
+      if (
+        diskBytes >= LEAST_WORTH_BYTES &&
+        candidate.priority < CRITICAL_PRIORITY &&
+        comesBefore(candidate, next)
+      )
         next = candidate;
     }
     const shortage = await this.#shortage(total);

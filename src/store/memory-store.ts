@@ -27,7 +27,7 @@ interface Watcher {
 const LAST = "\uffff";
 
 /** Of writes that are remembered, compacted or not. */
-const MOST_LOG_BYTES = 16 * 1024 ** 2;
+const MOST_LOG_BYTES = 64 * 1024 ** 2;
 
 /** What the log alone may hold of it. */
 function bytesOf(event: StoreEvent): number {

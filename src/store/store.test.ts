@@ -70,8 +70,8 @@ describe("the store in memory", () => {
           resolve(count);
         });
       });
-    expect(await told(modified - 17)).toBe("CompactedError");
-    expect(await told(modified - 7)).toBe(7);
+    expect(await told(modified - 65)).toBe("CompactedError");
+    expect(await told(modified - 30)).toBe(30);
     expect(await store.list("/")).toMatchObject({ entries: [{ key: "/a" }], revision: modified });
   });
 });

@@ -108,7 +108,7 @@ async function launchAlone({ layout, asked, kubeconfig, signal }: UpOptions): Pr
   } catch (error) {
     // With it goes everything that it started.
     if (child?.pid !== undefined) await killMachine(child.pid);
-    releaseCgroups(layout);
+    await releaseCgroups(layout);
     undo(layout, known);
     throw error;
   }

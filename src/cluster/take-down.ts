@@ -11,6 +11,7 @@ import type { Layout } from "./layout.ts";
 
 const DOWN_MS = 15_000;
 const LOOK_MS = 20;
+const CGROUPS_MS = 2_000;
 
 /**
  * Ends a cluster; its objects stay. Resolves when it is gone. One that does not answer is killed: with its first process
@@ -28,18 +29,22 @@ export async function bringDown(layout: Layout): Promise<void> {
   if (pid !== undefined && machinePid(layout) === pid) await killMachine(pid);
   removeFolderSync(layout.run);
   rmSync(layout.machinePid, { force: true });
-  releaseCgroups(layout);
+  await releaseCgroups(layout);
   removeContext(userKubeconfigPath(), contextOf(layout.name));
 }
 
-/** The groups of a cluster that does not run. */
-export function releaseCgroups(layout: Layout): void {
+/** The groups of a cluster that does not run; what will not go is left after a while. */
+export async function releaseCgroups(layout: Layout): Promise<void> {
+  let root: CgroupRoot;
   try {
-    removeCgroups(JSON.parse(readFileSync(layout.cgroups, "utf8")) as CgroupRoot);
-    rmSync(layout.cgroups, { force: true });
+    root = JSON.parse(readFileSync(layout.cgroups, "utf8")) as CgroupRoot;
   } catch {
     // It had none.
+    return;
   }
+  const deadline = Date.now() + CGROUPS_MS;
+  while (!removeCgroups(root) && Date.now() < deadline) await sleep(LOOK_MS);
+  rmSync(layout.cgroups, { force: true });
 }
 
 /** Resolves when nothing of it runs: its child is the first process of the namespaces. */

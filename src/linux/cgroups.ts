@@ -128,8 +128,10 @@ export function removeCgroup(folder: string): void {
   }
 }
 
-export function removeCgroups(root: CgroupRoot): void {
+/** @returns whether nothing of them is left: processes leave a group a moment after they have ended */
+export function removeCgroups(root: CgroupRoot): boolean {
   for (const folder of folders(root)) removeCgroup(folder);
+  return folders(root).every((folder) => !existsSync(folder));
 }
 
 /** A container's group. */

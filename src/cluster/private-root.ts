@@ -34,12 +34,26 @@ const KERNEL = ["/proc", "/sys"];
 /** No disk, and nothing else that is the machine's. */
 const DEVICES = ["null", "zero", "full", "random", "urandom", "tty"].map((name) => `/dev/${name}`);
 
-/** Our own program, and the packages that it is looked for in. */
-function ownFolders(program: string): string[] {
-  const folders = new Set<string>([path.dirname(path.dirname(realpathSync(process.execPath)))]);
+/** Where Node was installed; the folder of its program alone where that is no installation, but somebody's home, say. */
+function nodeFolder(node: string): string {
+  const folder = path.dirname(realpathSync(node));
+  const prefix = path.dirname(folder);
+  return existsSync(path.join(prefix, "lib", "node_modules")) ? prefix : folder;
+}
+
+/**
+ * Our own package and Node's, and the packages that ours are looked for in: of the folders above, which are a user's project or home,
+ * only their packages.
+ */
+export function ownFolders(program: string, node: string = process.execPath): string[] {
+  const folders = new Set<string>([nodeFolder(node)]);
   let folder = path.dirname(realpathSync(program));
+  let isFound = false;
   for (;;) {
-    if (existsSync(path.join(folder, "package.json"))) folders.add(folder);
+    if (!isFound && existsSync(path.join(folder, "package.json"))) {
+      isFound = true;
+      folders.add(folder);
+    }
     const packages = path.join(folder, "node_modules");
     if (existsSync(packages)) folders.add(realpathSync(packages));
     if (folder === "/") break;

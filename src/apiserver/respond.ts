@@ -1,6 +1,8 @@
 /** @module Answers: an object, a list, a table, a Status; in the form that a client accepts. */
+
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { setImmediate as turn } from "node:timers/promises";
+import { drained } from "../client/drained.ts";
 import type { Entry } from "../store/store.ts";
 import { objectOf, peekObject, peekText, textOf } from "./objects.ts";
 import { apiVersionOf } from "./operations.ts";
@@ -179,22 +181,9 @@ export async function sendPieces(
     if (response.destroyed) return;
     // Others are served between two pieces also where the client is as fast as we are.
     if (response.write(text)) await turn();
-    else await taken(response);
+    else await drained(response);
     text = "";
   }
   if (hasBegun) response.end(text);
   else sendJson(response, 200, text, contentType);
-}
-
-function taken(response: ServerResponse): Promise<void> {
-  if (response.destroyed) return Promise.resolve();
-  return new Promise((resolve) => {
-    const go = (): void => {
-      response.off("drain", go);
-      response.off("close", go);
-      resolve();
-    };
-    response.on("drain", go);
-    response.on("close", go);
-  });
 }

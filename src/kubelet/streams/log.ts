@@ -3,6 +3,7 @@
 import { existsSync } from "node:fs";
 import type { ServerResponse } from "node:http";
 import { ownValue } from "../../base/own.ts";
+import { drained } from "../../client/drained.ts";
 import type { ContainerView } from "../pod-host.ts";
 import { parseLogQuery } from "./log-query.ts";
 import { type LogSource, readLog } from "./log-reader.ts";
@@ -32,7 +33,7 @@ export async function serveLog(
   response.on("close", () => gone.abort());
   if (response.destroyed) return;
   for await (const text of readLog(source, wanted, gone.signal))
-    if (!response.write(text) && !gone.signal.aborted) await room(response);
+    if (!response.write(text) && !gone.signal.aborted) await drained(response);
   response.end();
 }
 
@@ -46,16 +47,4 @@ function currentOf({ running, waiting, logPath }: ContainerView, place: string):
   if (!running && waiting !== undefined && !existsSync(logPath))
     throw new Refusal(400, `${place} is waiting to start: ${ownValue(WAITING, waiting) ?? waiting}`);
   return { file: logPath, ended: running?.exit };
-}
-
-function room(response: ServerResponse): Promise<void> {
-  return new Promise((resolve) => {
-    const go = (): void => {
-      response.off("drain", go);
-      response.off("close", go);
-      resolve();
-    };
-    response.on("drain", go);
-    response.on("close", go);
-  });
 }
